@@ -1,0 +1,58 @@
+// Builds everything that is run or published: the library's three entries, and the demo with its server.
+// Types come from `tsc --build`; this file knows only of bundles.
+import { createHash } from 'node:crypto';
+import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { build } from 'esbuild';
+
+const shared = { bundle: true, format: 'esm', target: 'es2022', logLevel: 'warning', sourcemap: false };
+const dependencies = ['idb', 'workbox-window'];
+
+await Promise.all(
+  ['dist/index.js', 'dist/sw.js', 'dist/worker.js', 'dist/demo'].map((path) =>
+    rm(path, { recursive: true, force: true }),
+  ),
+);
+await mkdir('dist/demo/app', { recursive: true });
+
+// The demo's worker caches the app's shell under this name: the same files, the same name.
+const define = { BUILD_ID: JSON.stringify(await hashOf('demo', 'src', 'sw', 'package-lock.json')) };
+
+await Promise.all([
+  build({
+    ...shared,
+    entryPoints: { index: 'src/index.ts', sw: 'sw/index.ts' },
+    outdir: 'dist',
+    external: dependencies,
+  }),
+  // A classic script: `register('/worker.js')` works with and without `type: 'module'`.
+  build({ ...shared, entryPoints: ['sw/worker.ts'], outfile: 'dist/worker.js', format: 'iife', minify: true }),
+  build({ ...shared, entryPoints: ['demo/app/main.ts'], outfile: 'dist/demo/app/main.js', minify: true, define }),
+  build({
+    ...shared,
+    entryPoints: ['demo/sw/sw.ts'],
+    outfile: 'dist/demo/app/sw.js',
+    format: 'iife',
+    minify: true,
+    define,
+  }),
+  build({
+    ...shared,
+    entryPoints: ['demo/server/main.ts'],
+    outfile: 'dist/demo/server.js',
+    platform: 'node',
+    packages: 'external',
+  }),
+  cp('demo/app/public', 'dist/demo/app', { recursive: true }),
+]);
+
+async function hashOf(...roots) {
+  const hash = createHash('sha256');
+  for (const root of roots) {
+    const entries = root.includes('.') ? [] : await readdir(root, { recursive: true, withFileTypes: true });
+    const files = root.includes('.')
+      ? [root]
+      : entries.filter((entry) => entry.isFile()).map((entry) => `${entry.parentPath}/${entry.name}`);
+    for (const file of files.sort()) hash.update(file).update(await readFile(file));
+  }
+  return hash.digest('hex').slice(0, 12);
+}

@@ -1,0 +1,41 @@
+// The app's own files, as the build left them. Knows nothing of uploads.
+
+import { existsSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import sirv from 'sirv';
+
+const contentSecurityPolicy = [
+  "default-src 'self'",
+  "img-src 'self' blob: data:",
+  "style-src 'self'",
+  "script-src 'self'",
+  "worker-src 'self'",
+  "connect-src 'self'",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+  "form-action 'self'",
+].join('; ');
+
+/** Serves GET and HEAD; returns false for other methods, and for everything if the app was not built. */
+export function createAppFiles(appDir: string): (request: IncomingMessage, response: ServerResponse) => boolean {
+  if (!existsSync(appDir)) return () => false;
+  const serve = sirv(appDir, {
+    etag: true,
+    dotfiles: false,
+    onNoMatch: (_request, response) => {
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('Not found.');
+    },
+    setHeaders: (response) => {
+      // No name carries a hash of its content, so every file is asked for again; the ETag makes that cheap. A worker
+      // script or a page from the cache would be another version than the server's.
+      response.setHeader('Cache-Control', 'no-cache');
+      response.setHeader('Content-Security-Policy', contentSecurityPolicy);
+    },
+  });
+  return (request, response) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') return false;
+    serve(request, response);
+    return true;
+  };
+}

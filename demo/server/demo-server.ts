@@ -1,0 +1,82 @@
+// Puts the demo together on one HTTP server: uploads, gallery, app, health. Reads no environment.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createAppFiles } from './app-files.js';
+import { createGallery } from './gallery.js';
+import { answer } from './reply.js';
+import type { UploadServerOptions } from './upload-options.js';
+import { createUploadServer, type UploadServer } from './upload-server.js';
+
+export interface DemoOptions extends UploadServerOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly appDir: string;
+  /** A connection that has not sent its headers after so many milliseconds is ended. Default 15,000. */
+  readonly headersTimeoutMs?: number;
+}
+
+export interface DemoServer {
+  readonly port: number;
+  readonly uploads: UploadServer;
+  /** Ends running uploads, their bytes kept, and every connection. */
+  close(): Promise<void>;
+}
+
+const galleryPath = '/api/photos';
+
+/** Listens first: two servers started by mistake then never share a folder. */
+export async function startDemoServer(options: DemoOptions): Promise<DemoServer> {
+  const { headersTimeoutMs = 15_000 } = options;
+  const server = createServer({
+    headersTimeout: headersTimeoutMs,
+    connectionsCheckingInterval: Math.min(headersTimeoutMs, 5000),
+    // Limits the whole request: an upload may take hours. `requestIdleMs` ends those that stand still.
+    requestTimeout: 0,
+    // Longer than browsers and proxies keep a connection, so that they, not we, close an idle one (Node's 5 s
+    // loses requests that cross with the close).
+    keepAliveTimeout: 65_000,
+  });
+  await listen(server, options);
+  const uploads = createUploadServer(options);
+  const gallery = createGallery(galleryPath, () => uploads.finished());
+  const appFiles = createAppFiles(options.appDir);
+  server.on('request', (request, response) => {
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    response.setHeader('Referrer-Policy', 'no-referrer');
+    if (uploads.handle(request, response)) return;
+    if (gallery(request, response) || health(uploads, request, response) || appFiles(request, response)) return;
+    answer(response, 404, 'Not found. Is the app built? `npm run build` does it.');
+  });
+  const close = async () => {
+    server.close();
+    await uploads.close();
+    server.closeAllConnections();
+  };
+  await uploads.ready.catch(async (error) => {
+    await close();
+    throw error;
+  });
+  return { port: (server.address() as AddressInfo).port, uploads, close };
+}
+
+function listen(server: Server, { host, port }: DemoOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function health(uploads: UploadServer, request: IncomingMessage, response: ServerResponse): boolean {
+  if (request.url !== '/healthz' || request.method !== 'GET') return false;
+  const headers = { 'content-type': 'application/json' };
+  uploads.health().then(
+    (facts) => answer(response, 200, JSON.stringify({ status: 'ok', ...facts }), headers),
+    () => answer(response, 500, JSON.stringify({ status: 'failed' }), headers),
+  );
+  return true;
+}

@@ -1,0 +1,136 @@
+// One life of a worker inside Node, which can end at any await: every event of IndexedDB, every answer of the network,
+// every timer and every read of a Blob that belongs to it is a crossing, and at a chosen crossing nothing of it ever
+// runs again. Open transactions abort, requests are cut, the lock is freed: what a browser does to a stopped worker.
+
+import { AsyncLocalStorage } from 'node:async_hooks';
+import 'fake-indexeddb/auto';
+
+const lives = new AsyncLocalStorage<Life>();
+const never = new Promise<never>(() => {});
+
+export class Life {
+  crossings = 0;
+  dead = false;
+  readonly #stopAt: number;
+  readonly #transactions = new Set<IDBTransaction>();
+  readonly #abort = new AbortController();
+  readonly #onDeath: (() => void)[] = [];
+  readonly died: Promise<void>;
+
+  constructor(stopAt = Number.POSITIVE_INFINITY) {
+    this.#stopAt = stopAt;
+    this.died = new Promise((resolve) => this.#onDeath.push(resolve));
+  }
+
+  /** Runs `task` as part of this life: what it awaits through the platform can be its last. */
+  run<Value>(task: () => Value): Value {
+    return lives.run(this, task);
+  }
+
+  /** Counts one crossing; false if the life is over, and then nothing may follow. */
+  step(): boolean {
+    if (this.dead) return false;
+    this.crossings += 1;
+    if (this.crossings === this.#stopAt) this.end();
+    return !this.dead;
+  }
+
+  /** What `promise` becomes, unless the life ends before. */
+  async cross<Value>(promise: Promise<Value>): Promise<Value> {
+    const [result] = await Promise.allSettled([promise]);
+    if (!this.step()) return never;
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  }
+
+  end(): void {
+    if (this.dead) return;
+    this.dead = true;
+    for (const transaction of this.#transactions) {
+      try {
+        transaction.abort();
+      } catch {
+        // It has ended.
+      }
+    }
+    this.#abort.abort();
+    for (const listener of this.#onDeath) listener();
+  }
+
+  onDeath(listener: () => void): void {
+    if (this.dead) listener();
+    else this.#onDeath.push(listener);
+  }
+
+  /** The global fetch, bound to this life: cut off when it ends. */
+  readonly fetch: typeof fetch = async (input, init) => {
+    const signal = init?.signal ? AbortSignal.any([init.signal, this.#abort.signal]) : this.#abort.signal;
+    const url = typeof input === 'string' ? input : input.toString();
+    const response = await this.cross(fetch(url, { ...init, signal }));
+    const reader = response.body?.getReader();
+    if (reader === undefined) return response;
+    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      pull: async (controller) => {
+        const { done, value } = await this.cross(reader.read());
+        if (done) controller.close();
+        else controller.enqueue(value as Uint8Array<ArrayBuffer>);
+      },
+    });
+    return new Response(body, { status: response.status, headers: response.headers });
+  };
+
+  track(transaction: IDBTransaction): void {
+    this.#transactions.add(transaction);
+    // What has committed stays committed.
+    lives.exit(() => transaction.addEventListener('complete', () => this.#transactions.delete(transaction)));
+    if (this.dead) transaction.abort();
+  }
+}
+
+/** The life that the running code belongs to. */
+function current(): Life | undefined {
+  return lives.getStore();
+}
+
+type Listener = (event: Event) => void;
+
+for (const prototype of [IDBRequest.prototype, IDBTransaction.prototype, IDBOpenDBRequest.prototype]) {
+  const original = prototype.addEventListener as unknown as (this: object, type: string, listener: Listener) => void;
+  const removed = prototype.removeEventListener as unknown as (this: object, type: string, listener: Listener) => void;
+  const wrapped = new WeakMap<Listener, Listener>();
+  Object.assign(prototype, {
+    addEventListener(this: object, type: string, listener: Listener) {
+      // fake-indexeddb listens to itself; that is the browser's part, and outlives any worker.
+      const life = /fake-indexeddb/.test(new Error().stack?.split('\n')[2] ?? '') ? undefined : current();
+      const guarded: Listener =
+        life === undefined
+          ? listener
+          : (event) => {
+              // Stopped in an upgrade: that is undone as a whole.
+              const upgrade = type === 'upgradeneeded' ? (this as IDBOpenDBRequest).transaction : null;
+              if (upgrade !== null) life.track(upgrade);
+              if (life.step()) life.run(() => listener(event));
+            };
+      wrapped.set(listener, guarded);
+      original.call(this, type, guarded);
+    },
+    removeEventListener(this: object, type: string, listener: Listener) {
+      removed.call(this, type, wrapped.get(listener) ?? listener);
+    },
+  });
+}
+
+const originalTransaction = IDBDatabase.prototype.transaction;
+IDBDatabase.prototype.transaction = function (this: IDBDatabase, ...args: Parameters<IDBDatabase['transaction']>) {
+  const life = current();
+  const transaction = originalTransaction.apply(this, args);
+  life?.track(transaction);
+  return transaction;
+};
+
+const originalArrayBuffer = Blob.prototype.arrayBuffer;
+Blob.prototype.arrayBuffer = function (this: Blob) {
+  const life = current();
+  const read = originalArrayBuffer.call(this);
+  return life === undefined ? read : life.cross(read);
+};

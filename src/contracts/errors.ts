@@ -1,0 +1,97 @@
+// What can go wrong, as a closed list that survives postMessage and IndexedDB.
+// Knows nothing of who throws; README's table of codes is checked against `errorCodes`.
+
+/** Every code an {@link UploadError} can carry. The README has one table that says what each means and what to do. */
+export const errorCodes = [
+  // What the page handed over.
+  'not-a-file',
+  'invalid-option',
+  'unknown-endpoint',
+  'file-missing',
+  'file-changed',
+  'file-unreadable',
+  'quota-exceeded',
+  // The device.
+  'no-service-worker',
+  'worker-failed',
+  'worker-unresponsive',
+  'version-mismatch',
+  'invalid-message',
+  'storage-failed',
+  'corrupt-record',
+  'bytes-lost',
+  'unknown-upload',
+  'invalid-transition',
+  // The way to the server, and its answers.
+  'network',
+  'timeout',
+  'server-error',
+  'rate-limited',
+  'unauthorized',
+  'refused',
+  'too-large',
+  'locked',
+  'unexpected-answer',
+  'offset-mismatch',
+  'offset-beyond-size',
+  'server-lost-bytes',
+  'cancelled',
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** An {@link UploadError} as plain data: what is persisted and what crosses postMessage. */
+export interface WireError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly uploadId?: string;
+  /** HTTP status of the answer that caused it, where there was one. */
+  readonly httpStatus?: number;
+}
+
+/** The one error class of Backhaul: `code` is from a closed list, `message` says what failed and what to do. */
+export class UploadError extends Error {
+  override readonly name = 'UploadError';
+  readonly code: ErrorCode;
+  readonly uploadId?: string;
+  readonly httpStatus?: number;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    details: { uploadId?: string | undefined; httpStatus?: number | undefined; cause?: unknown } = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    if (details.uploadId !== undefined) this.uploadId = details.uploadId;
+    if (details.httpStatus !== undefined) this.httpStatus = details.httpStatus;
+  }
+}
+
+/** Plain data for the wire and the store; anything that is not ours becomes `fallback` with its text kept. */
+export function toWire(error: unknown, fallback: ErrorCode = 'storage-failed'): WireError {
+  if (error instanceof UploadError) {
+    const { code, message, uploadId, httpStatus } = error;
+    return {
+      code,
+      message,
+      ...(uploadId === undefined ? {} : { uploadId }),
+      ...(httpStatus === undefined ? {} : { httpStatus }),
+    };
+  }
+  return { code: fallback, message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
+}
+
+/** The class again, on the other side. */
+export function fromWire(wire: WireError): UploadError {
+  return new UploadError(wire.code, wire.message, wire);
+}
+
+const known: ReadonlySet<unknown> = new Set(errorCodes);
+
+/** True for data that {@link toWire} could have made. */
+export function isWireError(value: unknown): value is WireError {
+  if (typeof value !== 'object' || value === null) return false;
+  const { code, message } = value as Partial<Record<keyof WireError, unknown>>;
+  return known.has(code) && typeof message === 'string';
+}

@@ -1,0 +1,103 @@
+// What both sides call an upload: its identity, its states, what a page may see of it.
+// Plain data only; no Blob, no platform.
+
+import type { WireError } from './errors.js';
+
+/** Names one upload on this device. Random, ASCII, stable over reloads; not the id that a server sees. */
+export type UploadId = string & { readonly __brand: 'UploadId' };
+
+/** `high` goes before `normal`, `normal` before `low`; inside one priority, first come, first served. */
+export type Priority = 'high' | 'normal' | 'low';
+
+export const priorities = ['high', 'normal', 'low'] as const satisfies readonly Priority[];
+
+/**
+ * Why an upload waits.
+ *
+ * - `offline`: the browser says that there is no network.
+ * - `backoff`: something on the way failed; it is tried again by itself.
+ * - `server`: the server asked for time (Retry-After), or gave an answer that makes no sense.
+ * - `auth`: 401 or 403; goes on after `resume()`, or when a page becomes visible.
+ * - `metered`: reserved for connections that cost money.
+ * - `locked`: the server says that an older request still holds the upload.
+ */
+export type WaitReason = 'offline' | 'backoff' | 'server' | 'auth' | 'metered' | 'locked';
+
+/** Where an upload stands. Exactly one; what belongs to a state is part of it. */
+export type UploadState =
+  /** Safe on this device, its turn has not come. */
+  | { readonly status: 'queued' }
+  /** Asking the server where it stands. */
+  | { readonly status: 'preparing' }
+  /** Bytes are under way. */
+  | { readonly status: 'uploading' }
+  /** Goes on by itself: at `untilMs` (epoch) at the latest, or on the event that `reason` names. */
+  | { readonly status: 'waiting'; readonly reason: WaitReason; readonly untilMs?: number; readonly error?: WireError }
+  /** Stopped by the user; `resume()` goes on from the same byte. */
+  | { readonly status: 'paused' }
+  /** The server has every byte and is asked to finish. */
+  | { readonly status: 'completing' }
+  /** The server confirmed every byte; the device has freed them. */
+  | { readonly status: 'completed'; readonly atMs: number }
+  /** Refused for good by the server, or unreadable. The bytes are kept: `retry()` tries again. */
+  | { readonly status: 'failed'; readonly error: WireError }
+  /** Ended by the user; the bytes are freed. */
+  | { readonly status: 'cancelled'; readonly atMs: number }
+  /** The browser evicted the bytes. Enqueue the same file again to go on. */
+  | { readonly status: 'lost'; readonly error: WireError };
+
+export type UploadStatus = UploadState['status'];
+
+export const uploadStatuses = [
+  'queued',
+  'preparing',
+  'uploading',
+  'waiting',
+  'paused',
+  'completing',
+  'completed',
+  'failed',
+  'cancelled',
+  'lost',
+] as const satisfies readonly UploadStatus[];
+
+/** The part of an upload that never changes after it was accepted. */
+export interface UploadInfo {
+  readonly id: UploadId;
+  /** A name that the worker gave to a server; never a URL. */
+  readonly endpoint: string;
+  readonly name: string;
+  /** MIME type as the browser reported it; empty if unknown. */
+  readonly type: string;
+  readonly sizeBytes: number;
+  readonly lastModifiedMs: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly priority: Priority;
+  readonly addedAtMs: number;
+  /** Position in the order of acceptance on this device. */
+  readonly order: number;
+}
+
+interface UploadProgress {
+  /** Grows with each change; of two snapshots of one upload the higher is newer. */
+  readonly revision: number;
+  /** Bytes that the server said it holds. Sent is not acknowledged. */
+  readonly acknowledgedBytes: number;
+  /** Measured over the last requests; absent while nothing is under way. */
+  readonly bytesPerSecond?: number;
+  /** Expected time to the last byte; absent while it cannot be known. */
+  readonly remainingMs?: number;
+}
+
+/** One upload at one moment, as plain immutable data. Narrow it by `status`. */
+export type UploadSnapshot = UploadInfo & UploadProgress & UploadState;
+
+/** True in states that nothing leaves by itself and that need no more work. */
+export function isSettled(status: UploadStatus): boolean {
+  return status === 'completed' || status === 'failed' || status === 'cancelled' || status === 'lost';
+}
+
+/** True while the worker has something to do for it, now or later. */
+export function isPending(status: UploadStatus): boolean {
+  return !isSettled(status) && status !== 'paused';
+}

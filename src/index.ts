@@ -1,0 +1,17 @@
+// What a page imports. Public names only.
+
+export { Backhaul } from './backhaul.js';
+export { type ErrorCode, errorCodes, UploadError } from './contracts/errors.js';
+export type {
+  Priority,
+  UploadId,
+  UploadInfo,
+  UploadSnapshot,
+  UploadState,
+  UploadStatus,
+  WaitReason,
+} from './contracts/upload.js';
+export { EnqueueError, type EnqueueOptions } from './enqueue.js';
+export type { BackhaulSnapshot, UploadTotals } from './mirror.js';
+export type { RegisterOptions } from './registration.js';
+export type { Upload } from './upload.js';

@@ -1,0 +1,161 @@
+// This tab's copy of what the worker knows, and whoever watches it. Work per change does not grow with the queue:
+// totals are kept up to date by differences, and the list is built only when somebody reads it (invariant 12).
+
+import type { UploadError } from './contracts/errors.js';
+import {
+  isPending,
+  type UploadId,
+  type UploadSnapshot,
+  type UploadStatus,
+  uploadStatuses,
+} from './contracts/upload.js';
+
+/** Sums over all uploads that this device remembers. */
+export interface UploadTotals {
+  readonly count: number;
+  readonly byStatus: Readonly<Record<UploadStatus, number>>;
+  readonly sizeBytes: number;
+  readonly acknowledgedBytes: number;
+  /** Acknowledged over the last seconds; 0 while nothing is under way. */
+  readonly bytesPerSecond: number;
+  /** Expected time until nothing is pending; absent while it cannot be known. */
+  readonly remainingMs?: number;
+}
+
+/** Everything at one moment. A new object after each change, the same one as long as there is none. */
+export interface BackhaulSnapshot {
+  /** In order of acceptance. Built when first read. */
+  readonly uploads: readonly UploadSnapshot[];
+  readonly totals: UploadTotals;
+  /** What is wrong between page and worker, such as `version-mismatch`. */
+  readonly error?: UploadError;
+}
+
+/** Acknowledgements come every 5 s or so on a slow link: a window that always holds two. */
+const SPEED_WINDOW_MS = 15_000;
+
+export class Mirror {
+  readonly #uploads = new Map<UploadId, UploadSnapshot>();
+  readonly #listeners = new Set<() => void>();
+  readonly #samples: { readonly atMs: number; readonly bytes: number }[] = [];
+  readonly #byStatus = Object.fromEntries(uploadStatuses.map((status) => [status, 0])) as Record<UploadStatus, number>;
+  #sizeBytes = 0;
+  #acknowledgedBytes = 0;
+  #pending = 0;
+  #pendingBytes = 0;
+  #error: UploadError | undefined;
+  #snapshot: BackhaulSnapshot | undefined;
+
+  get(id: UploadId): UploadSnapshot | undefined {
+    return this.#uploads.get(id);
+  }
+
+  /** Uploads for which the worker has something to do by itself. A sign-in it can't do. */
+  get working(): boolean {
+    return this.#pending > 0;
+  }
+
+  /** Takes over what is newer than what is here. */
+  apply(snapshots: readonly UploadSnapshot[]): void {
+    let changed = false;
+    for (const snapshot of snapshots) {
+      const before = this.#uploads.get(snapshot.id);
+      if (before !== undefined && before.revision > snapshot.revision) continue;
+      this.#uploads.set(snapshot.id, snapshot);
+      this.#count(before, -1);
+      this.#count(snapshot, 1);
+      this.#progressed(snapshot.acknowledgedBytes - (before?.acknowledgedBytes ?? snapshot.acknowledgedBytes));
+      changed = true;
+    }
+    if (changed) this.#notify();
+  }
+
+  remove(ids: readonly UploadId[]): void {
+    for (const id of ids) {
+      this.#count(this.#uploads.get(id), -1);
+      this.#uploads.delete(id);
+    }
+    if (ids.length > 0) this.#notify();
+  }
+
+  /** Makes this copy equal to a full listing: of `known`, the ids that were here when it began, what it lacks is gone. */
+  replace(known: readonly UploadId[], listed: readonly UploadSnapshot[]): void {
+    this.#error = undefined;
+    const present = new Set(listed.map(({ id }) => id));
+    this.remove(known.filter((id) => !present.has(id)));
+    this.apply(listed);
+  }
+
+  ids(): readonly UploadId[] {
+    return [...this.#uploads.keys()];
+  }
+
+  fail(error: UploadError): void {
+    this.#error = error;
+    this.#notify();
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  snapshot(): BackhaulSnapshot {
+    this.#snapshot ??= this.#build();
+    return this.#snapshot;
+  }
+
+  #build(): BackhaulSnapshot {
+    const uploads = this.#uploads;
+    let list: readonly UploadSnapshot[] | undefined;
+    const bytesPerSecond = this.#bytesPerSecond();
+    const totals: UploadTotals = {
+      count: uploads.size,
+      byStatus: { ...this.#byStatus },
+      sizeBytes: this.#sizeBytes,
+      acknowledgedBytes: this.#acknowledgedBytes,
+      bytesPerSecond,
+      ...(bytesPerSecond === 0 ? {} : { remainingMs: Math.round((this.#pendingBytes * 1000) / bytesPerSecond) }),
+    };
+    return {
+      totals,
+      ...(this.#error === undefined ? {} : { error: this.#error }),
+      get uploads() {
+        list ??= [...uploads.values()].sort((a, b) => a.order - b.order);
+        return list;
+      },
+    };
+  }
+
+  #count(snapshot: UploadSnapshot | undefined, sign: 1 | -1): void {
+    if (snapshot === undefined) return;
+    this.#byStatus[snapshot.status] += sign;
+    this.#sizeBytes += sign * snapshot.sizeBytes;
+    this.#acknowledgedBytes += sign * snapshot.acknowledgedBytes;
+    if (!isPending(snapshot.status)) return;
+    this.#pendingBytes += sign * (snapshot.sizeBytes - snapshot.acknowledgedBytes);
+    if (snapshot.status !== 'waiting' || snapshot.untilMs !== undefined) this.#pending += sign;
+  }
+
+  #progressed(bytes: number): void {
+    if (bytes <= 0) return;
+    const now = Date.now();
+    this.#samples.push({ atMs: now, bytes });
+    while ((this.#samples[0]?.atMs ?? now) < now - SPEED_WINDOW_MS) this.#samples.shift();
+  }
+
+  #bytesPerSecond(): number {
+    const first = this.#samples[0];
+    const { preparing, uploading, completing } = this.#byStatus;
+    if (first === undefined || preparing + uploading + completing === 0) return 0;
+    // The first sample opens the window; its own bytes came before it.
+    const bytes = this.#samples.reduce((sum, sample) => sum + sample.bytes, -first.bytes);
+    const seconds = (Date.now() - first.atMs) / 1000;
+    return seconds <= 0 ? 0 : Math.round(bytes / seconds);
+  }
+
+  #notify(): void {
+    this.#snapshot = undefined;
+    for (const listener of [...this.#listeners]) listener();
+  }
+}

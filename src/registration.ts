@@ -1,0 +1,56 @@
+// Registers the worker and waits until there is one to talk to. The only importer of workbox-window.
+// Hands out the registration, never `wb.getSW()`: that one never settles after a hard reload.
+
+import { Workbox } from 'workbox-window';
+import { UploadError } from './contracts/errors.js';
+
+export interface RegisterOptions {
+  /** Default: the folder of the script. */
+  readonly scope?: string;
+  /** `'module'` for a worker that uses `import`. Default `'classic'`. */
+  readonly type?: WorkerType;
+}
+
+/** A registration with an active worker. Throws `no-service-worker` or `worker-failed`. */
+export async function register(scriptUrl: string, options: RegisterOptions): Promise<ServiceWorkerRegistration> {
+  if (!('serviceWorker' in navigator)) {
+    throw new UploadError(
+      'no-service-worker',
+      'This browser, window or address has no service workers. They need https (or localhost) and are off in some private windows.',
+    );
+  }
+  let registration: ServiceWorkerRegistration | undefined;
+  try {
+    registration = await new Workbox(scriptUrl, options).register({ immediate: true });
+  } catch (cause) {
+    throw failed(scriptUrl, cause);
+  }
+  if (registration === undefined) throw failed(scriptUrl);
+  await activeWorker(registration);
+  return registration;
+}
+
+/** The worker that gets messages, as soon as there is one. */
+export async function activeWorker(registration: ServiceWorkerRegistration): Promise<ServiceWorker> {
+  if (registration.active !== null) return registration.active;
+  const coming = registration.waiting ?? registration.installing;
+  if (coming === null) throw failed(registration.scope);
+  await new Promise<void>((resolve, reject) => {
+    const look = () => {
+      if (registration.active !== null || coming.state === 'activated') resolve();
+      else if (coming.state === 'redundant') reject(failed(coming.scriptURL));
+    };
+    coming.addEventListener('statechange', look);
+    look();
+  });
+  return registration.active ?? coming;
+}
+
+function failed(scriptUrl: string, cause?: unknown): UploadError {
+  const reason = cause instanceof Error ? ` (${cause.message})` : '';
+  return new UploadError(
+    'worker-failed',
+    `The service worker ${scriptUrl} could not be installed${reason}. Open its address: it must be JavaScript, same-origin, and run without an error.`,
+    { cause },
+  );
+}

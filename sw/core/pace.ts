@@ -1,0 +1,94 @@
+// How much to put into one request and how long to wait for its answer, from what the link has shown so far.
+// Requests are cut by time, not by size: a stopped worker then costs seconds on any link.
+
+/** A request should take about this long: long enough to forget the round trip, short enough to lose. */
+const TARGET_MS = 5000;
+/** First body on a link of which nothing is known: half a second at 8 Mbit/s, under a minute at 10 kB/s. */
+const FIRST_BYTES = 524_288;
+const SMALLEST_BYTES = 65_536;
+/** Slowest link that an answer is waited for on, while nothing is known. */
+const FLOOR_BYTES_PER_SECOND = 16_384;
+const SHORTEST_LIMIT_MS = 8000;
+/** Chromium ends a worker 300 s into one event; no request may come near that. */
+const LONGEST_LIMIT_MS = 120_000;
+const SHORTEST_PROBE_LIMIT_MS = 2500;
+const LONGEST_PROBE_LIMIT_MS = 30_000;
+
+/** One request under way. */
+export interface Transfer {
+  readonly startedAtMs: number;
+  /** The most requests that shared the link with it, itself included. */
+  peak: number;
+}
+
+/** What is known of one endpoint's link. A cache: a new worker starts without it. */
+export class Pace {
+  /** Of the whole link, whatever the number of requests on it. */
+  #bytesPerSecond: number | undefined;
+  #slowestProbeMs = 0;
+  /** Learned from a 413: no body larger than this passes. */
+  #ceilingBytes = Number.POSITIVE_INFINITY;
+  readonly #transfers = new Set<Transfer>();
+
+  begin(nowMs: number): Transfer {
+    const transfer = { startedAtMs: nowMs, peak: 0 };
+    this.#transfers.add(transfer);
+    for (const each of this.#transfers) each.peak = Math.max(each.peak, this.#transfers.size);
+    return transfer;
+  }
+
+  /** `bytes`: what the server acknowledged of it; 0 if that is not known. Returns bytes per second of this one. */
+  end(transfer: Transfer, bytes: number, nowMs: number): number | undefined {
+    this.#transfers.delete(transfer);
+    const seconds = Math.max(1, nowMs - transfer.startedAtMs) / 1000;
+    if (bytes === 0) return undefined;
+    const own = bytes / seconds;
+    const link = own * transfer.peak;
+    // A long request says more about the link than a short one, which mostly shows the round trip.
+    const weight = this.#bytesPerSecond === undefined ? 1 : Math.min(0.7, Math.max(0.1, seconds));
+    this.#bytesPerSecond = link * weight + (this.#bytesPerSecond ?? 0) * (1 - weight);
+    return own;
+  }
+
+  /** A request was cut off by its limit: the link is slower than thought, by how much is not known. */
+  stalled(): void {
+    if (this.#bytesPerSecond !== undefined) this.#bytesPerSecond /= 2;
+  }
+
+  /** Size of the next body. */
+  chunkBytes(): number {
+    const rate = this.#bytesPerSecond;
+    const share = this.#transfers.size + 1;
+    const bytes = rate === undefined ? FIRST_BYTES : Math.max(SMALLEST_BYTES, ((rate / share) * TARGET_MS) / 1000);
+    return Math.min(this.#ceilingBytes, Math.floor(bytes));
+  }
+
+  /** Time that the answer to a body of `bytes` may take; doubles with each attempt that gained nothing. */
+  limitMs(bytes: number, attempt: number, transfer?: Transfer): number {
+    const rate = this.#bytesPerSecond;
+    const expectedMs =
+      rate === undefined
+        ? (bytes / FLOOR_BYTES_PER_SECOND) * 1000
+        : (2 * bytes * 1000 * (transfer?.peak ?? this.#transfers.size + 1)) / rate;
+    return Math.min(LONGEST_LIMIT_MS, Math.max(SHORTEST_LIMIT_MS, expectedMs) * 2 ** Math.min(attempt, 4));
+  }
+
+  /** A question is small, so it is given up early at first: its connection may be the dead one. */
+  probeLimitMs(attempt: number): number {
+    const usual = Math.max(SHORTEST_PROBE_LIMIT_MS, 4 * this.#slowestProbeMs);
+    return Math.min(LONGEST_PROBE_LIMIT_MS, usual * 2 ** Math.min(attempt, 4));
+  }
+
+  probed(elapsedMs: number): void {
+    this.#slowestProbeMs = Math.max(this.#slowestProbeMs * 0.9, elapsedMs);
+  }
+
+  /** The server, or a proxy before it, takes no larger body. */
+  shrink(maxBytes: number): void {
+    this.#ceilingBytes = Math.min(this.#ceilingBytes, maxBytes);
+  }
+
+  get bytesPerSecond(): number | undefined {
+    return this.#bytesPerSecond;
+  }
+}

@@ -1,0 +1,64 @@
+// What to do next for one upload, from the server's word alone. Both kinds of answer, an offset or a set of parts,
+// become "the ranges to send next".
+
+import type { Course } from './machine.js';
+import { covers, prefixEnd, totalBytes } from './ranges.js';
+import type { Limits, Range } from './remote.js';
+
+export type Step =
+  | { readonly type: 'create' }
+  | { readonly type: 'probe' }
+  | { readonly type: 'send'; readonly ranges: readonly Range[] }
+  | { readonly type: 'complete' };
+
+export interface PlanContext {
+  readonly kind: 'offset' | 'parts';
+  readonly limits: Limits;
+  readonly creates: boolean;
+  readonly sizeBytes: number;
+  /** The server was asked, or has answered, since the last failure or start. */
+  readonly synced: boolean;
+  /** An empty file has no missing byte; this says that it was sent all the same. */
+  readonly emptySent: boolean;
+  /** What the link is good for (see pace.ts). */
+  readonly chunkBytes: number;
+  /** Most ranges at once; only `parts` makes use of more than one. */
+  readonly parallel: number;
+}
+
+export function nextStep(course: Course, context: PlanContext): Step {
+  if (course.remote === null && context.creates) return { type: 'create' };
+  if (!context.synced) return { type: 'probe' };
+  const ranges = missing(course, context);
+  return ranges.length > 0 ? { type: 'send', ranges } : { type: 'complete' };
+}
+
+function missing(course: Course, context: PlanContext): readonly Range[] {
+  const { sizeBytes } = context;
+  if (sizeBytes === 0) return context.emptySent ? [] : [[0, 0]];
+  const limits = { ...context.limits, ...course.limits };
+  if (context.kind === 'parts') return missingParts(course.held, sizeBytes, limits, context.parallel);
+  const start = prefixEnd(course.held);
+  if (start >= sizeBytes) return [];
+  const least = Math.max(1, limits.minBytes ?? 1);
+  const bytes = Math.max(least, Math.min(context.chunkBytes, limits.maxBytes ?? sizeBytes));
+  // A small rest goes along: one request less, for a fifth more time.
+  const end =
+    sizeBytes - start <= bytes * 1.2 && sizeBytes - start <= (limits.maxBytes ?? sizeBytes) ? sizeBytes : start + bytes;
+  return [[start, Math.min(sizeBytes, end)]];
+}
+
+function missingParts(held: readonly Range[], sizeBytes: number, limits: Limits, parallel: number): readonly Range[] {
+  const partBytes = limits.partBytes ?? sizeBytes;
+  const ranges: Range[] = [];
+  for (let start = 0; start < sizeBytes && ranges.length < parallel; start += partBytes) {
+    const range: Range = [start, Math.min(sizeBytes, start + partBytes)];
+    if (!covers(held, range)) ranges.push(range);
+  }
+  return ranges;
+}
+
+/** True once the server holds every byte. */
+export function heldInFull(course: Course, sizeBytes: number): boolean {
+  return totalBytes(course.held) >= sizeBytes;
+}

@@ -1,0 +1,67 @@
+// Puts the worker's parts together, from what its host gives it: a real service worker (install.ts), or a test that
+// owns time, network and storage. Knows no `self`.
+
+import type { UploadEvent } from '../src/contracts/messages.js';
+import type { Clock } from './clock.js';
+import type { CommandTools } from './commands.js';
+import { Outbox } from './outbox.js';
+import type { Adapter } from './protocols/adapter.js';
+import { type HoldLock, Scheduler } from './scheduler.js';
+import { UploadStore } from './store/upload-store.js';
+
+/** Everything that the engine has from outside. */
+export interface Host {
+  readonly databaseName: string;
+  readonly clock: Clock;
+  readonly fetch: typeof fetch;
+  readonly holdLock: HoldLock;
+  readonly online: () => boolean;
+  readonly newId: () => string;
+  readonly post: (event: UploadEvent) => void;
+}
+
+export interface EngineOptions {
+  /** Servers by the names that pages use. A page can pick a name, never a URL. */
+  readonly endpoints: Readonly<Record<string, Adapter>>;
+  /** Most requests at once, over all endpoints. Default 3: HTTP/1.1 has six connections an origin, and the app needs some. */
+  readonly concurrency?: number;
+  /** How long completed and cancelled uploads stay listed. Default 7 days; their bytes are freed at once. */
+  readonly keepSettledMs?: number;
+}
+
+export interface Engine extends CommandTools {
+  /** Forgets what settled long ago. */
+  prune(): Promise<void>;
+}
+
+const KEEP_SETTLED_MS = 7 * 86_400_000;
+const PRUNED_AT_ONCE = 500;
+
+export function createEngine(options: EngineOptions, host: Host): Engine {
+  const { endpoints, concurrency = 3, keepSettledMs = KEEP_SETTLED_MS } = options;
+  const { clock, fetch, online, holdLock, newId } = host;
+  const outbox = new Outbox(host.post, clock);
+  const store = new UploadStore(host.databaseName);
+  const adapters = new Map(Object.entries(endpoints));
+  const scheduler = new Scheduler({
+    store,
+    outbox,
+    clock,
+    fetch,
+    online,
+    holdLock,
+    endpoints: adapters,
+    concurrency,
+    parallel: concurrency,
+  });
+  return {
+    store,
+    outbox,
+    clock,
+    scheduler,
+    newId,
+    endpoints: [...adapters.keys()],
+    isEndpoint: (name) => adapters.has(name),
+    prune: async () => outbox.removed(await store.prune(clock.now() - keepSettledMs, PRUNED_AT_ONCE)),
+  };
+}

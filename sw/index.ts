@@ -1,0 +1,16 @@
+// What an app's own service worker imports. Public names only.
+
+export type { AdapterState, Limits, Range, Reply, Verdict } from './core/remote.js';
+export { type BackhaulOptions, installBackhaul } from './install.js';
+export type {
+  Adapter,
+  Answer,
+  Io,
+  ProbeContext,
+  RequestDefaults,
+  RequestOptions,
+  UploadSource,
+} from './protocols/adapter.js';
+export { ProtocolFailure } from './protocols/adapter.js';
+export { type ByteOffsetOptions, byteOffset } from './protocols/byte-offset.js';
+export { encodeHeader } from './protocols/http.js';

@@ -1,0 +1,88 @@
+// Joins the engine to a service worker: the table of its events. The only file that reads `self`.
+
+import { type ErrorCode, toWire, UploadError } from '../src/contracts/errors.js';
+import { type Command, envelope, type Reply, sharedNames } from '../src/contracts/messages.js';
+import { systemClock } from './clock.js';
+import { execute, parseCommand } from './commands.js';
+import { createEngine, type Engine, type EngineOptions } from './engine.js';
+import { hold, watchForUpdate } from './wake.js';
+
+declare const self: ServiceWorkerGlobalScope;
+
+export type BackhaulOptions = EngineOptions;
+
+/** A page that hears nothing for 10 s asks again; a long store says that it is still at it. */
+const BUSY_MS = 2000;
+
+/**
+ * Makes this service worker an uploader. Call it once, while the worker's script runs (listeners that are added later
+ * miss events). Adds listeners for `message`, `activate` and `sync`; takes over nothing else: caching, `skipWaiting` and
+ * `clients.claim` stay the app's.
+ */
+export function installBackhaul(options: BackhaulOptions): void {
+  const names = sharedNames(self.registration.scope);
+  const channel = new BroadcastChannel(names.channel);
+  const engine = createEngine(options, {
+    databaseName: names.database,
+    clock: systemClock,
+    fetch: (input, init) => fetch(input, init),
+    holdLock: (task) => navigator.locks.request(names.driverLock, task),
+    online: () => navigator.onLine,
+    newId: () => crypto.randomUUID(),
+    post: (event) => channel.postMessage(envelope(event)),
+  });
+  const updated = watchForUpdate(self.registration);
+  const held = (work: Promise<void>) => hold(work, systemClock, updated);
+  const holding = () => held(engine.scheduler.idle());
+
+  self.addEventListener('message', (event) => {
+    const answer = answerTo(event, engine);
+    if (answer !== undefined) event.waitUntil(held(answer.then(() => engine.scheduler.idle())));
+  });
+  self.addEventListener('activate', (event) => {
+    event.waitUntil(start(engine, 'start').then(holding));
+  });
+  self.addEventListener('sync', (event) => {
+    const sync = event as ExtendableEvent & { readonly tag: string };
+    if (sync.tag !== names.syncTag) return;
+    // Rejected while work is left: then the browser calls again, after 300 s and 900 s in Chromium.
+    const finish = async () => {
+      await start(engine, 'sync');
+      if (!(await holding())) throw new UploadError('network', 'Uploads are still waiting.');
+    };
+    sync.waitUntil(finish());
+  });
+  // A worker that was stopped begins here again. One that only installs must not drive: an older one may.
+  if (self.serviceWorker?.state === 'activated') void start(engine, 'start');
+}
+
+async function start(engine: Engine, reason: 'start' | 'sync'): Promise<void> {
+  try {
+    await engine.prune();
+    await engine.scheduler.wake(reason);
+  } catch {
+    // The store is out of order; the first command will say so to a page.
+  }
+}
+
+/** Undefined: not ours. Otherwise settles when the reply was sent. */
+function answerTo(event: ExtendableMessageEvent, engine: Engine): Promise<void> | undefined {
+  const [port] = event.ports;
+  const reply = (body: Reply) => port?.postMessage(envelope(body));
+  const refuse = (cause: unknown, fallback: ErrorCode) => reply({ type: 'refused', error: toWire(cause, fallback) });
+  let command: Command | undefined;
+  try {
+    command = parseCommand(event.data);
+  } catch (cause) {
+    refuse(cause, 'invalid-message');
+    return undefined;
+  }
+  if (command === undefined) return undefined;
+  const busy = setInterval(() => reply({ type: 'busy' }), BUSY_MS);
+  return execute(command, engine)
+    .then(
+      (value) => reply({ type: 'done', value }),
+      (cause) => refuse(cause, 'storage-failed'),
+    )
+    .finally(() => clearInterval(busy));
+}

@@ -1,0 +1,111 @@
+// The interface between the one resume loop and the protocols. An adapter knows one wire contract; it knows
+// neither store nor scheduler, keeps nothing between calls, and decides nothing about retries.
+
+import type { ErrorCode } from '../../src/contracts/errors.js';
+import type { AdapterState, Failure, Limits, Range, Reply, Verdict } from '../core/remote.js';
+
+export type { AdapterState, Failure, Limits, Range, Reply, Verdict } from '../core/remote.js';
+
+/** What an adapter may know of the file. All of it survives a worker restart. */
+export interface UploadSource {
+  readonly id: string;
+  readonly name: string;
+  readonly type: string;
+  readonly sizeBytes: number;
+  readonly lastModifiedMs: number;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** One HTTP answer, read to its end (64 KiB at most). */
+export interface Answer {
+  readonly status: number;
+  readonly ok: boolean;
+  readonly text: string;
+  /** Null where the server did not send it, or (cross-origin) did not list it in Access-Control-Expose-Headers. */
+  header(name: string): string | null;
+}
+
+export interface RequestOptions {
+  readonly method: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Blob;
+}
+
+/** What every protocol's options have in common: how its requests are dressed. */
+export interface RequestDefaults {
+  /**
+   * Headers of the app, such as a token, asked for anew for each request, since tokens expire while an upload waits.
+   * Nothing of them is stored. Values must be visible ASCII (see {@link encodeHeader}).
+   */
+  readonly headers?: (
+    upload: UploadSource,
+  ) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
+  /** Whether cookies go along. Default `'same-origin'`. */
+  readonly credentials?: RequestCredentials;
+}
+
+/** The tools of one call. Time limit, abort and the app's own headers are already in them. */
+export interface Io {
+  /** Throws a {@link ProtocolFailure} for whatever is not an answer (network, time-out, redirect). */
+  request(url: string, options: RequestOptions): Promise<Answer>;
+  /** Rejects when the upload is stopped meanwhile. */
+  sleep(delayMs: number): Promise<void>;
+  /** Epoch. */
+  nowMs(): number;
+}
+
+/** What the loop knows when it asks the server where it stands. */
+export interface ProbeContext {
+  /** A request of ours may still be draining on the server's side: its number may yet move. */
+  readonly unsettled: boolean;
+  /** The last byte was sent at least once, whatever became of its answer. */
+  readonly finalSent: boolean;
+  /** What the record says is held. */
+  readonly heldBytes: number;
+}
+
+/** Thrown by adapters and by http.ts; nothing else may come out of them. */
+export class ProtocolFailure extends Error implements Failure {
+  override readonly name = 'ProtocolFailure';
+  readonly verdict: Verdict;
+  readonly code: ErrorCode;
+  readonly httpStatus: number | undefined;
+  /** From Retry-After: obeyed, never shortened. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    verdict: Verdict,
+    code: ErrorCode,
+    message: string,
+    details: { httpStatus?: number; retryAfterMs?: number | undefined; cause?: unknown } = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.verdict = verdict;
+    this.code = code;
+    this.httpStatus = details.httpStatus;
+    this.retryAfterMs = details.retryAfterMs;
+  }
+}
+
+/**
+ * One protocol, configured for one server. Stateless: the worker may be stopped between any two lines, so what must
+ * be remembered goes into the reply's `state`. Methods throw {@link ProtocolFailure}.
+ */
+export interface Adapter {
+  /** `offset`: one growing prefix, one request at a time. `parts`: any cell of a grid, in any order, in parallel. */
+  readonly kind: 'offset' | 'parts';
+  readonly limits: Limits;
+  /** A file of at most so many bytes may be sent without a first probe if it was never tried. Default 0. */
+  readonly blindBytes?: number;
+  readonly requests?: RequestDefaults;
+  /** Makes the remote upload. Absent: nothing is to be made. Repeating it may leave an orphan, never a second result. */
+  create?(upload: UploadSource, io: Io): Promise<Reply>;
+  /** Asks the server what it holds. Reports a finished upload as `done`, also when that answer was lost before. */
+  probe(upload: UploadSource, state: AdapterState, io: Io, context: ProbeContext): Promise<Reply>;
+  /** Stores `bytes`, whose size is `range[1] - range[0]`. An empty file is one call with the range [0, 0). */
+  send(upload: UploadSource, state: AdapterState, range: Range, bytes: Blob, io: Io): Promise<Reply>;
+  /** Every byte is held. Absent: then the upload is done. Must be repeatable. */
+  complete?(upload: UploadSource, state: AdapterState, io: Io): Promise<Reply>;
+  /** Best effort: frees what the server holds. */
+  abort?(upload: UploadSource, state: AdapterState, io: Io): Promise<void>;
+}

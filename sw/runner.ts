@@ -1,0 +1,338 @@
+// The resume loop of ONE upload: ask, plan, send, commit, publish, until the server holds every byte. It alone calls
+// adapters. Whatever it learns is committed before the next step, so that any await may be its last (invariant 5).
+
+import type { Clock } from './clock.js';
+import type { CourseEvent } from './core/machine.js';
+import type { Pace } from './core/pace.js';
+import { heldInFull, nextStep, type Step } from './core/planning.js';
+import { totalBytes } from './core/ranges.js';
+import type { Failure, Range } from './core/remote.js';
+import { type Decision, decide, lostTooOften, type Outage, RESTART_BUDGET } from './core/retry.js';
+import type { Outbox } from './outbox.js';
+import { type Adapter, type Io, ProtocolFailure, type Reply } from './protocols/adapter.js';
+import { requestOnce } from './protocols/http.js';
+import type { UploadRecord } from './store/schema.js';
+import type { UploadStore } from './store/upload-store.js';
+
+export interface RunnerTools {
+  readonly store: UploadStore;
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+  readonly fetch: typeof fetch;
+  readonly online: () => boolean;
+  /** Most ranges of one upload at once. */
+  readonly parallel: number;
+}
+
+export interface RunnerContext {
+  readonly adapter: Adapter;
+  readonly pace: Pace;
+  /** Aborted when the user pauses or cancels; the state is then already committed. */
+  readonly signal: AbortSignal;
+  /** The endpoint's failures so far. */
+  readonly outage: () => Outage;
+  /** The endpoint answered something that made sense. */
+  readonly onAnswer: () => void;
+}
+
+/** Why a run ended: settled for good, taken over by a user's command, or waiting. */
+export type RunOutcome = 'ended' | Extract<Decision, { type: 'wait' }>;
+
+/** A stored copy whose end cannot be read in this time never will be: Chromium leaves such reads pending for ever. */
+const READ_LIMIT_MS = 10_000;
+const UNREADABLE_MESSAGE =
+  'The browser no longer has the bytes of this file. Add the same file again: the upload goes on where it stands.';
+
+class Ended extends Error {}
+
+export async function runUpload(queued: UploadRecord, tools: RunnerTools, context: RunnerContext): Promise<RunOutcome> {
+  const run = new Run(queued, tools, context);
+  try {
+    return await run.toTheEnd();
+  } catch (cause) {
+    if (cause instanceof Ended) return 'ended';
+    throw cause;
+  } finally {
+    tools.outbox.speed(queued.id, undefined);
+  }
+}
+
+class Run {
+  #record: UploadRecord;
+  readonly #tools: RunnerTools;
+  readonly #context: RunnerContext;
+  /** The server's word is known to be current. */
+  #synced: boolean;
+  /** A request of ours, of this life or the last, may still be draining. */
+  #unsettled: boolean;
+  #emptySent = false;
+  /** Sends in a row that gained nothing. */
+  #futile = 0;
+  /** While a hidden 413 is suspected: bodies no larger than this. */
+  #cautionBytes = Number.POSITIVE_INFINITY;
+
+  constructor(record: UploadRecord, tools: RunnerTools, context: RunnerContext) {
+    this.#record = record;
+    this.#tools = tools;
+    this.#context = context;
+    this.#unsettled = record.course.tried;
+    this.#synced = !record.course.tried && record.sizeBytes <= (context.adapter.blindBytes ?? 0);
+  }
+
+  async toTheEnd(): Promise<RunOutcome> {
+    await this.#commit({ type: 'started' });
+    while (this.#record.course.state.status !== 'completed') {
+      const { adapter, pace } = this.#context;
+      const step = nextStep(this.#record.course, {
+        kind: adapter.kind,
+        limits: adapter.limits,
+        creates: adapter.create !== undefined,
+        sizeBytes: this.#record.sizeBytes,
+        synced: this.#synced,
+        emptySent: this.#emptySent,
+        chunkBytes: Math.min(pace.chunkBytes(), this.#cautionBytes),
+        parallel: this.#tools.parallel,
+      });
+      try {
+        await this.#take(step);
+      } catch (cause) {
+        if (this.#context.signal.aborted) throw new Ended();
+        if (!(cause instanceof ProtocolFailure)) throw cause;
+        const outcome = await this.#recover(cause, step);
+        if (outcome !== undefined) return outcome;
+      }
+      if (this.#record.course.restarts > RESTART_BUDGET) {
+        await this.#commit({ type: 'failed', error: lostTooOften() });
+        throw new Ended();
+      }
+    }
+    return 'ended';
+  }
+
+  async #take(step: Step): Promise<void> {
+    const { adapter } = this.#context;
+    const { course } = this.#record;
+    const state = course.remote ?? {};
+    switch (step.type) {
+      case 'create':
+        await this.#replied(await this.#ask(async (io) => (await adapter.create?.(this.#record, io)) ?? {}));
+        this.#synced = true;
+        return;
+      case 'probe': {
+        const { finalSent, held } = course;
+        const probing = { unsettled: this.#unsettled, finalSent, heldBytes: totalBytes(held) };
+        await this.#replied(await this.#ask((io) => adapter.probe(this.#record, state, io, probing)));
+        this.#synced = true;
+        this.#unsettled = false;
+        return;
+      }
+      case 'send':
+        return this.#send(step.ranges);
+      case 'complete':
+        await this.#commit({ type: 'completing' });
+        await this.#replied(
+          await this.#ask(async (io) => (await adapter.complete?.(this.#record, state, io)) ?? { done: true }),
+        );
+        this.#synced = false;
+        return;
+      default:
+        return step satisfies never;
+    }
+  }
+
+  /** Several ranges go side by side; each answer is committed as it comes, and the first failure decides. */
+  async #send(ranges: readonly Range[]): Promise<void> {
+    const { sizeBytes, id } = this.#record;
+    const bytes = await this.#bytes();
+    const before = totalBytes(this.#record.course.held);
+    await this.#commit({ type: 'sending', final: ranges.some(([, end]) => end === sizeBytes) });
+    const results = await Promise.allSettled(
+      ranges.map(async (range) => {
+        const reply = await this.#transfer(range, bytes);
+        if (sizeBytes === 0) this.#emptySent = true;
+        await this.#replied(reply, range);
+      }),
+    );
+    const failed = results.find((result) => result.status === 'rejected');
+    if (totalBytes(this.#record.course.held) > before) {
+      this.#futile = 0;
+      this.#cautionBytes *= 2;
+    }
+    if (failed !== undefined) throw failed.reason;
+    this.#tools.outbox.speed(id, this.#context.pace.bytesPerSecond);
+  }
+
+  async #transfer(range: Range, bytes: Blob): Promise<Reply> {
+    const { adapter, pace } = this.#context;
+    const { clock } = this.#tools;
+    const [start, end] = range;
+    const body = bytes.slice(start, end);
+    if (body.size !== end - start) await this.#lost();
+    const transfer = pace.begin(clock.now());
+    const limitMs = () => pace.limitMs(end - start, this.#record.course.attempt + this.#futile, transfer);
+    try {
+      const reply = await adapter.send(this.#record, this.#record.course.remote ?? {}, range, body, this.#io(limitMs));
+      pace.end(transfer, end - start, clock.now());
+      this.#context.onAnswer();
+      return reply;
+    } catch (cause) {
+      pace.end(transfer, 0, clock.now());
+      if (cause instanceof ProtocolFailure && cause.code === 'timeout') pace.stalled();
+      // A body that cannot be read looks like a dead network to fetch.
+      if (cause instanceof ProtocolFailure && cause.code === 'network' && !(await this.#readable(body)))
+        await this.#lost();
+      throw cause;
+    }
+  }
+
+  /** A small question with a short limit. */
+  async #ask<Value>(question: (io: Io) => Promise<Value>): Promise<Value> {
+    const { pace } = this.#context;
+    const limitMs = () => pace.probeLimitMs(this.#record.course.attempt);
+    const answered = await question(this.#io(limitMs, (elapsedMs) => pace.probed(elapsedMs)));
+    this.#context.onAnswer();
+    return answered;
+  }
+
+  async #replied(reply: Reply, range?: Range): Promise<void> {
+    const { course, sizeBytes } = this.#record;
+    const held = reply.held ?? (range === undefined ? course.held : [...course.held, range]);
+    // Without a `complete` of its own, a protocol is done when every byte is held; an empty file, when it was sent.
+    const full = heldInFull({ ...course, held }, sizeBytes) && (sizeBytes > 0 || this.#emptySent);
+    const done = reply.done === true || (full && this.#context.adapter.complete === undefined);
+    await this.#commit({
+      type: 'replied',
+      reply,
+      ...(range === undefined ? {} : { range }),
+      ...(done ? { doneAtMs: this.#tools.clock.now() } : {}),
+    });
+  }
+
+  /** Undefined: go on at once. */
+  async #recover(failure: Failure, step: Step): Promise<RunOutcome | undefined> {
+    const { clock, online } = this.#tools;
+    const { adapter, pace, outage } = this.#context;
+    const { course } = this.#record;
+    const nowMs = clock.now();
+    this.#synced = false;
+    const sentBytes = step.type === 'send' ? Math.max(...step.ranges.map(([start, end]) => end - start)) : 0;
+    const decision = decide(failure, {
+      nowMs,
+      random: () => clock.random(),
+      online: online(),
+      own: { attempt: course.attempt, sinceMs: course.failingSinceMs ?? nowMs },
+      shared: outage(),
+      restarts: course.restarts,
+      resyncs: this.#futile,
+      sentBytes,
+      minBytes: adapter.limits.minBytes ?? 1,
+    });
+    if (step.type === 'send') {
+      this.#unsettled = true;
+      this.#futile += 1;
+    }
+    switch (decision.type) {
+      case 'probe':
+        return undefined;
+      case 'restart':
+        await this.#commit({ type: 'restarted' });
+        return undefined;
+      case 'shrink':
+        this.#futile = 0;
+        if (decision.certain) {
+          pace.shrink(decision.maxBytes);
+          await this.#commit({ type: 'shrunk', maxBytes: decision.maxBytes });
+        } else this.#cautionBytes = decision.maxBytes;
+        return undefined;
+      case 'wait': {
+        const { reason, untilMs, error } = decision;
+        await this.#commit({
+          type: 'waited',
+          reason,
+          atMs: nowMs,
+          error,
+          ...(untilMs === undefined ? {} : { untilMs }),
+        });
+        return decision;
+      }
+      case 'fail':
+        await this.#commit({ type: 'failed', error: { ...decision.error, uploadId: this.#record.id } });
+        throw new Ended();
+      default:
+        return decision satisfies never;
+    }
+  }
+
+  async #bytes(): Promise<Blob> {
+    const bytes = await this.#tools.store.bytes(this.#record.id);
+    return bytes !== undefined && bytes.size === this.#record.sizeBytes ? bytes : this.#lost();
+  }
+
+  /** True if the last byte of `body` comes within the limit. */
+  async #readable(body: Blob): Promise<boolean> {
+    if (body.size === 0) return true;
+    const limit = new AbortController();
+    const late = this.#tools.clock.sleep(READ_LIMIT_MS, limit.signal).then(
+      () => false,
+      () => false,
+    );
+    const read = body
+      .slice(body.size - 1)
+      .arrayBuffer()
+      .then(
+        (buffer) => buffer.byteLength === 1,
+        () => false,
+      );
+    try {
+      return await Promise.race([read, late]);
+    } finally {
+      limit.abort();
+    }
+  }
+
+  async #lost(): Promise<never> {
+    await this.#commit({
+      type: 'lost',
+      error: { code: 'bytes-lost', message: UNREADABLE_MESSAGE, uploadId: this.#record.id },
+    });
+    throw new Ended();
+  }
+
+  /** A state that no longer lets the event in means that a user's command came first: then this run is over. */
+  async #commit(event: CourseEvent): Promise<void> {
+    const record = await this.#tools.store.apply(this.#record.id, event);
+    if (record === undefined) throw new Ended();
+    this.#record = record;
+    this.#tools.outbox.changed(record);
+    if (record.course.state.status === 'paused') throw new Ended();
+  }
+
+  #io(limitMs: () => number, onAnswer: (elapsedMs: number) => void = () => {}): Io {
+    const { clock, fetch } = this.#tools;
+    const { signal, adapter } = this.#context;
+    const limit = async (stop: AbortSignal) => {
+      const startedAtMs = clock.now();
+      for (;;) {
+        const leftMs = startedAtMs + limitMs() - clock.now();
+        if (leftMs <= 0) return clock.now() - startedAtMs;
+        await clock.sleep(leftMs, stop);
+      }
+    };
+    return {
+      request: async (url, options) => {
+        const startedAtMs = clock.now();
+        const answer = await requestOnce(url, options, {
+          fetch,
+          signal,
+          limit,
+          credentials: adapter.requests?.credentials ?? 'same-origin',
+          headers: () => adapter.requests?.headers?.(this.#record) ?? {},
+        });
+        onAnswer(clock.now() - startedAtMs);
+        return answer;
+      },
+      sleep: (delayMs) => clock.sleep(delayMs, signal),
+      nowMs: () => clock.now(),
+    };
+  }
+}
