@@ -1,0 +1,50 @@
+// The demo's own worker: one call makes it an uploader; the rest makes the app open and show its gallery offline.
+/// <reference lib="webworker" />
+import { byteOffset, encodeHeader, installBackhaul, type UploadSource } from '../../sw/index.js';
+import { activateShell, answerFromShell, installShell } from './app-shell.js';
+import { answerPhoto, answerPhotoList } from './gallery-cache.js';
+
+declare const self: ServiceWorkerGlobalScope;
+
+installBackhaul({
+  endpoints: {
+    photos: byteOffset({
+      statusUrl: '/api/status',
+      uploadUrl: '/api/upload',
+      // Instead of `metadataHeader`, which does not say when the photo was taken: by that the gallery finds the thumbnail
+      // that this device has already drawn.
+      headers: (photo) => ({ 'X-File-Metadata': metadataOf(photo) }),
+      // The reference server ends an older request before it accepts a newer one.
+      settleMs: 0,
+    }),
+  },
+});
+
+self.addEventListener('install', (event) => {
+  // A new version takes over at once: the wire is versioned, and the page is told if it has to reload.
+  event.waitUntil(Promise.all([installShell(), self.skipWaiting()]));
+});
+
+self.addEventListener('activate', (event) => {
+  event.waitUntil(activateShell().then(() => self.clients.claim()));
+});
+
+self.addEventListener('fetch', (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  if (request.method !== 'GET' || url.origin !== self.location.origin) return;
+  if (url.pathname === '/api/photos') {
+    // Older pages of a long list are not kept.
+    if (!url.searchParams.has('after')) event.respondWith(answerPhotoList(event));
+  } else if (url.pathname.startsWith('/api/photos/')) {
+    // A video asks for ranges; a partial answer cannot be cached, so these go straight to the network.
+    if (!request.headers.has('range')) event.respondWith(answerPhoto(event));
+  } else if (!url.pathname.startsWith('/api/')) {
+    const answer = answerFromShell(request, url);
+    if (answer) event.respondWith(answer);
+  }
+});
+
+function metadataOf({ name, type, lastModifiedMs }: UploadSource): string {
+  return encodeHeader(JSON.stringify({ filename: name, filetype: type, lastModified: String(lastModifiedMs) }));
+}
