@@ -2,7 +2,7 @@
 
 import { Channel } from './channel.js';
 import { fromWire, UploadError, type WireError } from './contracts/errors.js';
-import { type Control, sharedNames, type UploadEvent } from './contracts/messages.js';
+import { type Control, sharedName, type UploadEvent } from './contracts/messages.js';
 import type { UploadId, UploadSnapshot } from './contracts/upload.js';
 import { checkOptions, collect, type EnqueueOptions, sendFiles } from './enqueue.js';
 import { type BackhaulSnapshot, Mirror } from './mirror.js';
@@ -45,17 +45,16 @@ export class Backhaul {
   }
 
   private constructor(registration: ServiceWorkerRegistration) {
-    const { channel, driverLock, syncTag } = sharedNames(registration.scope);
+    const name = sharedName(registration.scope);
     this.#channel = new Channel(
       registration,
-      channel,
+      name,
       (event) => this.#heard(event),
       (error) => this.#mirror.fail(error),
     );
     this.#signals = {
       registration,
-      driverLock,
-      syncTag,
+      name,
       working: () => this.#mirror.working,
       wake: async (reason) => (await this.#channel.send({ type: 'wake', reason })).working,
       refresh: () => this.#refresh(),

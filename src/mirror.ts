@@ -84,6 +84,7 @@ export class Mirror {
     const present = new Set(listed.map(({ id }) => id));
     this.remove(known.filter((id) => !present.has(id)));
     this.apply(listed);
+    this.#notify();
   }
 
   ids(): readonly UploadId[] {

@@ -13,8 +13,8 @@ export interface WakeSignals {
   /** Calls back after each change of what is known. */
   readonly subscribe: (listener: () => void) => () => void;
   readonly registration: ServiceWorkerRegistration;
-  readonly driverLock: string;
-  readonly syncTag: string;
+  /** Of the lock and of the sync tag. */
+  readonly name: string;
 }
 
 /** Between two wake-ups of a worker that dies at once. */
@@ -51,7 +51,7 @@ async function watchWorker(signals: WakeSignals, signal: AbortSignal): Promise<v
       while (!signals.working() && !signal.aborted) await changed(signals.subscribe, signal);
       const startedAtMs = Date.now();
       if (await signals.wake('command')) {
-        await navigator.locks.request(signals.driverLock, { signal }, () => {});
+        await navigator.locks.request(signals.name, { signal }, () => {});
         await signals.refresh();
         if (signals.working()) await pause(startedAtMs + SHORTEST_LIFE_MS - Date.now(), signal);
       } else {
@@ -66,11 +66,11 @@ async function watchWorker(signals: WakeSignals, signal: AbortSignal): Promise<v
 }
 
 /** One-time Background Sync: calls the worker when the network is back and no page is left. Chromium only. */
-export async function registerSync({ registration, syncTag, working }: WakeSignals): Promise<void> {
+export async function registerSync({ registration, name, working }: WakeSignals): Promise<void> {
   const { sync } = registration as ServiceWorkerRegistration & { sync?: { register(tag: string): Promise<void> } };
   if (!working()) return;
   // Refused where the user has switched it off; then the next visit goes on.
-  await sync?.register(syncTag).catch(() => {});
+  await sync?.register(name).catch(() => {});
 }
 
 function changed(subscribe: WakeSignals['subscribe'], signal: AbortSignal): Promise<void> {

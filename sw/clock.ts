@@ -32,3 +32,14 @@ export const systemClock: Clock = {
       signal?.addEventListener('abort', stop, { once: true });
     }),
 };
+
+/** What `work` becomes, or `late` if that takes longer than `limitMs`. */
+export async function within<Value>(work: Promise<Value>, limitMs: number, clock: Clock, late: Value): Promise<Value> {
+  const timer = new AbortController();
+  const limit = clock.sleep(limitMs, timer.signal).catch(() => {});
+  try {
+    return await Promise.race([work, limit.then(() => late)]);
+  } finally {
+    timer.abort();
+  }
+}

@@ -13,6 +13,7 @@ import {
 } from '../src/contracts/messages.js';
 import { priorities } from '../src/contracts/upload.js';
 import type { CourseEvent } from './core/machine.js';
+import { type Check, fits, isSize, oneOf } from './core/shape.js';
 import { acceptFiles, type IntakeTools } from './intake.js';
 import type { Scheduler } from './scheduler.js';
 
@@ -25,7 +26,6 @@ const NAME_CHARACTERS = 1024;
 
 export interface CommandTools extends IntakeTools {
   readonly scheduler: Scheduler;
-  readonly endpoints: readonly string[];
 }
 
 /** The command in `data`; undefined if it is not Backhaul's. Throws `version-mismatch` or `invalid-message`. */
@@ -35,15 +35,11 @@ export function parseCommand(data: unknown): Command | undefined {
   if (envelope.wire !== WIRE_VERSION) {
     throw new UploadError(
       'version-mismatch',
-      `This page speaks version ${envelope.wire} of Backhaul's messages, its service worker version ${WIRE_VERSION}. Reload the page.`,
+      `This page speaks wire version ${envelope.wire}, its service worker ${WIRE_VERSION}. Reload the page.`,
     );
   }
   const { body } = envelope;
-  if (!isCommand(body))
-    throw new UploadError(
-      'invalid-message',
-      'The service worker got a message that it cannot read. Send commands through the Backhaul class only.',
-    );
+  if (!isCommand(body)) throw new UploadError('invalid-message', 'Not a command of the Backhaul class.');
   return body;
 }
 
@@ -52,9 +48,9 @@ export async function execute(command: Command, tools: CommandTools): Promise<Re
   const { store, outbox, scheduler } = tools;
   switch (command.type) {
     case 'hello':
-      return { endpoints: tools.endpoints };
+      return {};
     case 'enqueue': {
-      const outcomes = await acceptFiles(command, tools);
+      const outcomes = await scheduler.after(acceptFiles(command, tools));
       void scheduler.wake('command').catch(() => {});
       return { outcomes };
     }
@@ -139,7 +135,7 @@ async function refused(control: Control, id: string, { store }: CommandTools): P
   const record = await store.get(id);
   const error =
     record === undefined
-      ? new UploadError('unknown-upload', `There is no upload ${id} on this device.`, { uploadId: id })
+      ? new UploadError('unknown-upload', `No upload ${id} on this device.`, { uploadId: id })
       : new UploadError(
           'invalid-transition',
           `Cannot ${control} "${record.name}": it is ${record.course.state.status}.`,
@@ -148,65 +144,48 @@ async function refused(control: Control, id: string, { store }: CommandTools): P
   return toWire(error);
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
-const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
-const isText = (value: unknown, most: number): value is string => typeof value === 'string' && value.length <= most;
+const isText = (most: number) => (value: unknown) => typeof value === 'string' && value.length <= most;
+const isName = isText(NAME_CHARACTERS);
+const isList = (check: (value: unknown) => boolean) => (value: unknown) =>
+  Array.isArray(value) && value.length <= MOST_ITEMS && value.every(check);
 
-function isItem(value: unknown): value is EnqueueItem {
+const itemShape: Readonly<Record<keyof EnqueueItem, Check>> = {
+  file: () => true,
+  name: isName,
+  type: isName,
+  sizeBytes: isSize,
+  lastModifiedMs: Number.isFinite,
+  fingerprint: isText(2 * NAME_CHARACTERS),
+};
+
+function isMetadata(value: unknown): boolean {
   return (
-    isObject(value) &&
-    isText(value['name'], NAME_CHARACTERS) &&
-    isText(value['type'], NAME_CHARACTERS) &&
-    isSize(value['sizeBytes']) &&
-    Number.isFinite(value['lastModifiedMs']) &&
-    isText(value['fingerprint'], 2 * NAME_CHARACTERS)
+    fits(value, {}) &&
+    Object.values(value).every((text) => typeof text === 'string') &&
+    JSON.stringify(value).length <= METADATA_CHARACTERS
   );
 }
 
-function isMetadata(value: unknown): boolean {
-  if (!isObject(value) || !Object.values(value).every((text) => typeof text === 'string')) return false;
-  return JSON.stringify(value).length <= METADATA_CHARACTERS;
-}
-
-const controls: readonly unknown[] = ['pause', 'resume', 'cancel', 'retry', 'remove'] satisfies Control[];
-const wakeReasons: readonly unknown[] = [
-  'online',
-  'visible',
-  'start',
-  'heartbeat',
-  'command',
-  'sync',
-  'timer',
-] satisfies WakeReason[];
+/** What each command must carry. */
+const shapes: { readonly [Type in Command['type']]: Readonly<Record<string, Check>> } = {
+  hello: {},
+  enqueue: {
+    endpoint: isName,
+    metadata: isMetadata,
+    priority: oneOf(priorities),
+    items: isList((item) => fits(item, itemShape)),
+  },
+  list: { afterOrder: 'number', limit: (limit) => Number.isSafeInteger(limit) && Number(limit) > 0 },
+  control: {
+    control: oneOf(['pause', 'resume', 'cancel', 'retry', 'remove'] satisfies Control[]),
+    ids: (ids) => ids === 'all' || isList(isName)(ids),
+  },
+  wake: {
+    reason: oneOf(['online', 'visible', 'start', 'heartbeat', 'command', 'sync', 'timer'] satisfies WakeReason[]),
+  },
+};
 
 function isCommand(body: unknown): body is Command {
-  if (!isObject(body)) return false;
-  switch (body['type'] as Command['type'] | undefined) {
-    case 'hello':
-      return true;
-    case 'enqueue': {
-      const { endpoint, metadata, priority, items } = body;
-      return (
-        isText(endpoint, NAME_CHARACTERS) &&
-        isMetadata(metadata) &&
-        (priorities as readonly unknown[]).includes(priority) &&
-        Array.isArray(items) &&
-        items.length <= MOST_ITEMS &&
-        items.every(isItem)
-      );
-    }
-    case 'list':
-      return typeof body['afterOrder'] === 'number' && isSize(body['limit']) && body['limit'] > 0;
-    case 'control': {
-      const { control, ids } = body;
-      return (
-        controls.includes(control) &&
-        (ids === 'all' || (Array.isArray(ids) && ids.every((id) => isText(id, NAME_CHARACTERS))))
-      );
-    }
-    case 'wake':
-      return wakeReasons.includes(body['reason']);
-    default:
-      return false;
-  }
+  if (!fits(body, { type: oneOf(Object.keys(shapes)) })) return false;
+  return fits(body, shapes[body['type'] as Command['type']]);
 }

@@ -39,29 +39,14 @@ const PRUNED_AT_ONCE = 500;
 
 export function createEngine(options: EngineOptions, host: Host): Engine {
   const { endpoints, concurrency = 3, keepSettledMs = KEEP_SETTLED_MS } = options;
-  const { clock, fetch, online, holdLock, newId } = host;
-  const outbox = new Outbox(host.post, clock);
-  const store = new UploadStore(host.databaseName);
   const adapters = new Map(Object.entries(endpoints));
-  const scheduler = new Scheduler({
-    store,
-    outbox,
-    clock,
-    fetch,
-    online,
-    holdLock,
-    endpoints: adapters,
-    concurrency,
-    parallel: concurrency,
-  });
+  const outbox = new Outbox(host.post, host.clock);
+  const store = new UploadStore(host.databaseName);
+  const tools = { ...host, store, outbox };
   return {
-    store,
-    outbox,
-    clock,
-    scheduler,
-    newId,
-    endpoints: [...adapters.keys()],
+    ...tools,
+    scheduler: new Scheduler({ ...tools, endpoints: adapters, concurrency }),
     isEndpoint: (name) => adapters.has(name),
-    prune: async () => outbox.removed(await store.prune(clock.now() - keepSettledMs, PRUNED_AT_ONCE)),
+    prune: async () => outbox.removed(await store.prune(host.clock.now() - keepSettledMs, PRUNED_AT_ONCE)),
   };
 }

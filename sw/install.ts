@@ -1,7 +1,7 @@
 // Joins the engine to a service worker: the table of its events. The only file that reads `self`.
 
 import { type ErrorCode, toWire, UploadError } from '../src/contracts/errors.js';
-import { type Command, envelope, type Reply, sharedNames } from '../src/contracts/messages.js';
+import { type Command, envelope, type Reply, sharedName } from '../src/contracts/messages.js';
 import { systemClock } from './clock.js';
 import { execute, parseCommand } from './commands.js';
 import { createEngine, type Engine, type EngineOptions } from './engine.js';
@@ -20,13 +20,13 @@ const BUSY_MS = 2000;
  * `clients.claim` stay the app's.
  */
 export function installBackhaul(options: BackhaulOptions): void {
-  const names = sharedNames(self.registration.scope);
-  const channel = new BroadcastChannel(names.channel);
+  const name = sharedName(self.registration.scope);
+  const channel = new BroadcastChannel(name);
   const engine = createEngine(options, {
-    databaseName: names.database,
+    databaseName: name,
     clock: systemClock,
     fetch: (input, init) => fetch(input, init),
-    holdLock: (task) => navigator.locks.request(names.driverLock, task),
+    holdLock: (task) => navigator.locks.request(name, task),
     online: () => navigator.onLine,
     newId: () => crypto.randomUUID(),
     post: (event) => channel.postMessage(envelope(event)),
@@ -44,11 +44,11 @@ export function installBackhaul(options: BackhaulOptions): void {
   });
   self.addEventListener('sync', (event) => {
     const sync = event as ExtendableEvent & { readonly tag: string };
-    if (sync.tag !== names.syncTag) return;
+    if (sync.tag !== name) return;
     // Rejected while work is left: then the browser calls again, after 300 s and 900 s in Chromium.
     const finish = async () => {
       await start(engine, 'sync');
-      if (!(await holding())) throw new UploadError('network', 'Uploads are still waiting.');
+      if (!(await holding())) throw new UploadError('network', 'Uploads wait.');
     };
     sync.waitUntil(finish());
   });

@@ -24,7 +24,10 @@ export class Outbox {
 
   /** Publishes the records as they now are. */
   changed(...records: readonly Listed[]): void {
-    for (const record of records) this.#changed.set(record.id, record);
+    for (const record of records) {
+      // Two tasks may have read the same record at different times.
+      if ((this.#changed.get(record.id)?.revision ?? 0) <= record.revision) this.#changed.set(record.id, record);
+    }
     this.#flushSoon();
   }
 
@@ -45,31 +48,15 @@ export class Outbox {
 
   /** What a page may see of a record. */
   snapshot(record: Listed): UploadSnapshot {
-    const { id, endpoint, name, type, sizeBytes, lastModifiedMs, metadata, priority, addedAtMs, order, revision } =
-      record;
-    const info = {
-      id,
-      endpoint,
-      name,
-      type,
-      sizeBytes,
-      lastModifiedMs,
-      metadata,
-      priority,
-      addedAtMs,
-      order,
-      revision,
-    };
     if ('corrupt' in record) {
-      const message = `The stored record of ${name} cannot be read. Remove it and add the file again.`;
-      return {
-        ...info,
-        acknowledgedBytes: 0,
-        status: 'failed',
-        error: { code: 'corrupt-record', message, uploadId: id },
-      };
+      const { corrupt: _, ...info } = record;
+      const message = `The record of "${info.name}" is damaged. Remove it and add the file again.`;
+      const error = { code: 'corrupt-record', message, uploadId: info.id } as const;
+      return { ...info, acknowledgedBytes: 0, status: 'failed', error };
     }
-    const { state, held } = record.course;
+    const { course, fingerprint: _, turn: __, ...info } = record;
+    const { state, held } = course;
+    const { id, sizeBytes } = info;
     const acknowledgedBytes = state.status === 'completed' ? sizeBytes : totalBytes(held);
     const speed = this.#speeds.get(id);
     const figures =

@@ -1,16 +1,18 @@
 // The resume loop of ONE upload: ask, plan, send, commit, publish, until the server holds every byte. It alone calls
 // adapters. Whatever it learns is committed before the next step, so that any await may be its last (invariant 5).
 
+import { toWire, UploadError } from '../src/contracts/errors.js';
 import type { Clock } from './clock.js';
 import type { CourseEvent } from './core/machine.js';
 import type { Pace } from './core/pace.js';
 import { heldInFull, nextStep, type Step } from './core/planning.js';
 import { totalBytes } from './core/ranges.js';
 import type { Failure, Range } from './core/remote.js';
-import { type Decision, decide, lostTooOften, type Outage, RESTART_BUDGET } from './core/retry.js';
+import { type Decision, decide, lostTooOften, type Outage, RESTART_BUDGET, RESYNC_BUDGET } from './core/retry.js';
 import type { Outbox } from './outbox.js';
 import { type Adapter, type Io, ProtocolFailure, type Reply } from './protocols/adapter.js';
 import { requestOnce } from './protocols/http.js';
+import { isReadable, lastByte } from './readable.js';
 import type { UploadRecord } from './store/schema.js';
 import type { UploadStore } from './store/upload-store.js';
 
@@ -20,13 +22,13 @@ export interface RunnerTools {
   readonly clock: Clock;
   readonly fetch: typeof fetch;
   readonly online: () => boolean;
-  /** Most ranges of one upload at once. */
-  readonly parallel: number;
 }
 
 export interface RunnerContext {
   readonly adapter: Adapter;
   readonly pace: Pace;
+  /** Most ranges of this upload at once. */
+  readonly parallel: () => number;
   /** Aborted when the user pauses or cancels; the state is then already committed. */
   readonly signal: AbortSignal;
   /** The endpoint's failures so far. */
@@ -38,10 +40,7 @@ export interface RunnerContext {
 /** Why a run ended: settled for good, taken over by a user's command, or waiting. */
 export type RunOutcome = 'ended' | Extract<Decision, { type: 'wait' }>;
 
-/** A stored copy whose end cannot be read in this time never will be: Chromium leaves such reads pending for ever. */
-const READ_LIMIT_MS = 10_000;
-const UNREADABLE_MESSAGE =
-  'The browser no longer has the bytes of this file. Add the same file again: the upload goes on where it stands.';
+const UNREADABLE_MESSAGE = 'The browser lost the bytes of this file. Add it again: the upload goes on where it stands.';
 
 class Ended extends Error {}
 
@@ -67,22 +66,24 @@ class Run {
   #unsettled: boolean;
   #emptySent = false;
   /** Sends in a row that gained nothing. */
-  #futile = 0;
+  #futile: number;
   /** While a hidden 413 is suspected: bodies no larger than this. */
-  #cautionBytes = Number.POSITIVE_INFINITY;
+  #cautionBytes = Infinity;
 
   constructor(record: UploadRecord, tools: RunnerTools, context: RunnerContext) {
     this.#record = record;
     this.#tools = tools;
     this.#context = context;
     this.#unsettled = record.course.tried;
+    // What has failed before gets one try, not a new budget.
+    this.#futile = record.course.attempt > 0 ? RESYNC_BUDGET : 0;
     this.#synced = !record.course.tried && record.sizeBytes <= (context.adapter.blindBytes ?? 0);
   }
 
   async toTheEnd(): Promise<RunOutcome> {
     await this.#commit({ type: 'started' });
     while (this.#record.course.state.status !== 'completed') {
-      const { adapter, pace } = this.#context;
+      const { adapter, pace, parallel } = this.#context;
       const step = nextStep(this.#record.course, {
         kind: adapter.kind,
         limits: adapter.limits,
@@ -91,14 +92,16 @@ class Run {
         synced: this.#synced,
         emptySent: this.#emptySent,
         chunkBytes: Math.min(pace.chunkBytes(), this.#cautionBytes),
-        parallel: this.#tools.parallel,
+        parallel: parallel(),
       });
       try {
         await this.#take(step);
       } catch (cause) {
         if (this.#context.signal.aborted) throw new Ended();
-        if (!(cause instanceof ProtocolFailure)) throw cause;
-        const outcome = await this.#recover(cause, step);
+        const failure = cause instanceof ProtocolFailure ? cause : mistake(cause);
+        // The store failed: nothing can be said or done here.
+        if (failure === undefined) throw cause;
+        const outcome = await this.#recover(failure, step);
         if (outcome !== undefined) return outcome;
       }
       if (this.#record.course.restarts > RESTART_BUDGET) {
@@ -142,7 +145,7 @@ class Run {
 
   /** Several ranges go side by side; each answer is committed as it comes, and the first failure decides. */
   async #send(ranges: readonly Range[]): Promise<void> {
-    const { sizeBytes, id } = this.#record;
+    const { sizeBytes } = this.#record;
     const bytes = await this.#bytes();
     const before = totalBytes(this.#record.course.held);
     await this.#commit({ type: 'sending', final: ranges.some(([, end]) => end === sizeBytes) });
@@ -159,7 +162,6 @@ class Run {
       this.#cautionBytes *= 2;
     }
     if (failed !== undefined) throw failed.reason;
-    this.#tools.outbox.speed(id, this.#context.pace.bytesPerSecond);
   }
 
   async #transfer(range: Range, bytes: Blob): Promise<Reply> {
@@ -169,17 +171,17 @@ class Run {
     const body = bytes.slice(start, end);
     if (body.size !== end - start) await this.#lost();
     const transfer = pace.begin(clock.now());
-    const limitMs = () => pace.limitMs(end - start, this.#record.course.attempt + this.#futile, transfer);
+    const limitMs = () => pace.limitMs(end - start, this.#record.course.attempt, transfer);
     try {
       const reply = await adapter.send(this.#record, this.#record.course.remote ?? {}, range, body, this.#io(limitMs));
-      pace.end(transfer, end - start, clock.now());
+      this.#tools.outbox.speed(this.#record.id, pace.end(transfer, end - start, clock.now()));
       this.#context.onAnswer();
       return reply;
     } catch (cause) {
       pace.end(transfer, 0, clock.now());
       if (cause instanceof ProtocolFailure && cause.code === 'timeout') pace.stalled();
       // A body that cannot be read looks like a dead network to fetch.
-      if (cause instanceof ProtocolFailure && cause.code === 'network' && !(await this.#readable(body)))
+      if (cause instanceof ProtocolFailure && cause.code === 'network' && !(await isReadable(lastByte(body), clock)))
         await this.#lost();
       throw cause;
     }
@@ -203,8 +205,8 @@ class Run {
     await this.#commit({
       type: 'replied',
       reply,
-      ...(range === undefined ? {} : { range }),
-      ...(done ? { doneAtMs: this.#tools.clock.now() } : {}),
+      range,
+      doneAtMs: done ? this.#tools.clock.now() : undefined,
     });
   }
 
@@ -238,7 +240,6 @@ class Run {
         await this.#commit({ type: 'restarted' });
         return undefined;
       case 'shrink':
-        this.#futile = 0;
         if (decision.certain) {
           pace.shrink(decision.maxBytes);
           await this.#commit({ type: 'shrunk', maxBytes: decision.maxBytes });
@@ -246,13 +247,7 @@ class Run {
         return undefined;
       case 'wait': {
         const { reason, untilMs, error } = decision;
-        await this.#commit({
-          type: 'waited',
-          reason,
-          atMs: nowMs,
-          error,
-          ...(untilMs === undefined ? {} : { untilMs }),
-        });
+        await this.#commit({ type: 'waited', reason, atMs: nowMs, untilMs, error });
         return decision;
       }
       case 'fail':
@@ -264,30 +259,8 @@ class Run {
   }
 
   async #bytes(): Promise<Blob> {
-    const bytes = await this.#tools.store.bytes(this.#record.id);
+    const [bytes] = await this.#tools.store.bytesOf([this.#record.id]);
     return bytes !== undefined && bytes.size === this.#record.sizeBytes ? bytes : this.#lost();
-  }
-
-  /** True if the last byte of `body` comes within the limit. */
-  async #readable(body: Blob): Promise<boolean> {
-    if (body.size === 0) return true;
-    const limit = new AbortController();
-    const late = this.#tools.clock.sleep(READ_LIMIT_MS, limit.signal).then(
-      () => false,
-      () => false,
-    );
-    const read = body
-      .slice(body.size - 1)
-      .arrayBuffer()
-      .then(
-        (buffer) => buffer.byteLength === 1,
-        () => false,
-      );
-    try {
-      return await Promise.race([read, late]);
-    } finally {
-      limit.abort();
-    }
   }
 
   async #lost(): Promise<never> {
@@ -335,4 +308,14 @@ class Run {
       nowMs: () => clock.now(),
     };
   }
+}
+
+/** A hook of the app (`fileId`), or an adapter, has thrown: to try again would be the same again. */
+function mistake(cause: unknown): ProtocolFailure | undefined {
+  if (cause instanceof UploadError || cause instanceof Ended) return undefined;
+  return new ProtocolFailure(
+    'fatal',
+    'invalid-option',
+    `The protocol threw ${toWire(cause).message}. Correct it, then retry.`,
+  );
 }

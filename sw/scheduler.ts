@@ -2,10 +2,10 @@
 // worker versions one scheduler runs (invariant 4), and keeps a dead endpoint from being asked by every upload in turn.
 // What it remembers is a cache: a new worker starts with nothing but the store, and tries at once.
 
-import { UploadError } from '../src/contracts/errors.js';
+import { toWire, UploadError } from '../src/contracts/errors.js';
 import type { WakeReason } from '../src/contracts/messages.js';
 import type { WaitReason } from '../src/contracts/upload.js';
-import type { Clock } from './clock.js';
+import { type Clock, within } from './clock.js';
 import { Pace } from './core/pace.js';
 import type { Outage } from './core/retry.js';
 import type { Outbox } from './outbox.js';
@@ -13,11 +13,9 @@ import type { Adapter } from './protocols/adapter.js';
 import { type RunnerTools, runUpload } from './runner.js';
 import type { UploadRecord } from './store/schema.js';
 
-/** HTTP/1.1 has six connections an origin, and the app needs some. */
-const DEFAULT_CONCURRENCY = 3;
 /** Chromium and Firefox end an idle worker after 30 s; the ticks ask a page for a sign of life well before that. */
 const TICK_MS = 20_000;
-/** Pause after the store itself failed. */
+/** Pause after the store itself failed, or until it has taken in new files at the latest. */
 const STORE_PAUSE_MS = 5000;
 /** Uploads that failed so often on their own no longer go first when an endpoint is tried again. */
 const SUSPECT_ATTEMPTS = 3;
@@ -30,12 +28,11 @@ export interface SchedulerOptions extends RunnerTools {
   readonly holdLock: HoldLock;
   readonly outbox: Outbox;
   readonly clock: Clock;
-  readonly concurrency?: number;
+  readonly concurrency: number;
 }
 
 /** What is known of an endpoint's reachability. */
-interface Gate {
-  outage: Outage;
+interface Gate extends Outage {
   /** Until then nothing is tried there; then one upload is. Infinity: until somebody acts (sign-in). */
   untilMs: number;
   reason: WaitReason;
@@ -57,36 +54,30 @@ export class Scheduler {
   readonly #paces = new Map<string, Pace>();
   readonly #gates = new Map<string, Gate>();
   #driving: Promise<void> | undefined;
-  #holding: Promise<void> = Promise.resolve();
+  #working: Promise<boolean> = Promise.resolve(false);
   #woken = false;
   #nudge: () => void = () => {};
   #turn = 0;
+  #storing = 0;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
   }
 
-  /** Looks at the queue now. Resolves when the lock is held, or there turned out to be no work: then with false. */
+  /** Looks at the queue now. True: the lock is held and there is something to do, now or in time. */
   async wake(reason: WakeReason): Promise<boolean> {
     const reasons = hastened[reason];
     if (reasons !== undefined) await this.#hasten(reasons);
     this.#poke();
     if (this.#driving === undefined) {
-      let held = () => {};
-      this.#holding = new Promise((resolve) => {
-        held = resolve;
-      });
-      this.#driving = this.#drive(held).finally(() => {
-        held();
-        this.#driving = undefined;
+      this.#working = new Promise((resolve) => {
+        this.#driving = this.#drive(() => resolve(true)).then(() => resolve(false));
       });
     }
-    const driving = this.#driving;
-    await this.#holding;
-    return driving === this.#driving;
+    return this.#working;
   }
 
-  /** Settles when there is nothing left to do, or this worker may not do it. Never rejects. */
+  /** Settles when there is nothing left to do. */
   idle(): Promise<void> {
     return this.#driving ?? Promise.resolve();
   }
@@ -98,51 +89,66 @@ export class Scheduler {
     await Promise.all(runs.map(({ ended }) => ended));
   }
 
+  /** Starts no upload while `storing` runs: a file is safe only once it is stored. */
+  async after<Value>(storing: Promise<Value>): Promise<Value> {
+    this.#storing += 1;
+    try {
+      return await storing;
+    } finally {
+      this.#storing -= 1;
+      this.#poke();
+    }
+  }
+
   /** A user's own "go on": what is known against the endpoints no longer counts. */
   forgive(): void {
     this.#gates.clear();
   }
 
-  async #drive(held: () => void): Promise<void> {
-    const { clock, outbox, holdLock } = this.#options;
-    do {
-      this.#woken = false;
-      await holdLock(async () => {
-        // Nothing to do is found out before anybody is told that work is going on.
-        if (!(await this.#hasWork())) return;
-        held();
-        const over = new AbortController();
-        const ticks = this.#tick(outbox, clock, over.signal);
-        try {
-          await this.#loop();
-        } finally {
-          over.abort();
-          await ticks;
-        }
-      });
-    } while (this.#woken);
+  async #drive(onWork: () => void): Promise<void> {
+    try {
+      // A wake-up that came while the lock was being let go of is not lost.
+      do {
+        this.#woken = false;
+        await this.#options.holdLock(async () => {
+          const over = new AbortController();
+          const work = () => {
+            onWork();
+            void this.#tick(over.signal);
+          };
+          await this.#loop(work).finally(() => over.abort());
+        });
+      } while (this.#woken);
+    } catch {
+      // No lock is to be had here: nothing may be driven.
+    }
+    // In the same breath as the last look: a wake-up from now on begins anew.
+    this.#driving = undefined;
   }
 
-  async #loop(): Promise<void> {
-    for (;;) {
+  /** `onWork`: there is something to do. A queue with nothing is left before anybody is told. */
+  async #loop(onWork: () => void): Promise<void> {
+    for (let told = false; ; told = true) {
+      let dueAtMs: number;
       try {
         this.#woken = false;
-        const dueAtMs = await this.#fill();
-        if (this.#active.size === 0 && dueAtMs === Number.POSITIVE_INFINITY) return;
-        await this.#pause(dueAtMs - this.#options.clock.now());
+        dueAtMs = await this.#fill();
       } catch {
         // The store failed. What is under way goes on; whoever asks by command is told why.
-        if (this.#active.size === 0) return;
-        await this.#pause(STORE_PAUSE_MS);
+        dueAtMs = this.#active.size === 0 ? Infinity : this.#options.clock.now() + STORE_PAUSE_MS;
       }
+      if (this.#active.size === 0 && dueAtMs === Infinity) return;
+      if (!told) onWork();
+      await this.#pause(dueAtMs - this.#options.clock.now());
     }
   }
 
   /** Starts what can start; answers when the next one falls due (Infinity: none will by itself). */
   async #fill(): Promise<number> {
-    const { store, concurrency = DEFAULT_CONCURRENCY } = this.#options;
+    const { store, concurrency } = this.#options;
     for (;;) {
-      let dueAtMs = Number.POSITIVE_INFINITY;
+      if (this.#storing > 0) return this.#options.clock.now() + STORE_PAUSE_MS;
+      let dueAtMs = Infinity;
       let started = false;
       const endpoints = await store.endpointsWithWork();
       this.#turn += 1;
@@ -164,64 +170,55 @@ export class Scheduler {
     const { store, clock, outbox } = this.#options;
     const now = clock.now();
     const gate = this.#gates.get(endpoint);
-    if (gate !== undefined && (gate.trying || now < gate.untilMs))
-      return gate.trying ? Number.POSITIVE_INFINITY : gate.untilMs;
-    const next = await store.next(endpoint, now, new Set(this.#active.keys()), (corrupt) => outbox.changed(corrupt));
-    return next === undefined ? Number.POSITIVE_INFINITY : 'record' in next ? next.record : next.dueAtMs;
+    if (gate?.trying) return Infinity;
+    if (gate !== undefined && now < gate.untilMs) return gate.untilMs;
+    return store.next(endpoint, now, new Set(this.#active.keys()), (corrupt) => outbox.changed(corrupt));
   }
 
   async #start(record: UploadRecord): Promise<void> {
     const { endpoints, store, outbox } = this.#options;
-    const { id, endpoint } = record;
+    const { id: uploadId, endpoint } = record;
     const adapter = endpoints.get(endpoint);
     if (adapter === undefined) {
-      const message = `The worker has no endpoint "${endpoint}" any more. Name it again in installBackhaul, then retry.`;
-      const failed = await store.apply(id, {
-        type: 'failed',
-        error: { code: 'unknown-endpoint', message, uploadId: id },
-      });
-      if (failed !== undefined) outbox.changed(failed);
+      const error = toWire(unknownEndpoint(endpoint));
+      outbox.changed(...(await store.applyAll([uploadId], { type: 'failed', error: { ...error, uploadId } })));
       return;
     }
     const gate = this.#gates.get(endpoint);
     if (gate !== undefined) gate.trying = true;
     const abort = new AbortController();
     const ended = this.#run(record, adapter, abort.signal)
-      .catch(() => {
-        // The store failed in the middle: the record is as it was last committed, and is probed anew.
-      })
+      // The store failed in the middle: the record is as it was last committed, and is probed anew, but not at once.
+      .catch(() => this.#close(endpoint, this.#options.clock.now() + STORE_PAUSE_MS, 'backoff'))
       .then(() => {
-        this.#active.delete(id);
+        if (gate !== undefined) gate.trying = false;
+        this.#active.delete(uploadId);
         this.#poke();
       });
-    this.#active.set(id, { abort, ended });
+    this.#active.set(uploadId, { abort, ended });
   }
 
   async #run(record: UploadRecord, adapter: Adapter, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    const { endpoint } = record;
+    const { endpoint, course } = record;
     const pace = this.#paces.get(endpoint) ?? new Pace();
     this.#paces.set(endpoint, pace);
-    const outcome = await runUpload(record, this.#options, {
-      adapter,
-      pace,
-      signal,
-      outage: () => this.#gates.get(endpoint)?.outage ?? { attempt: 0, sinceMs: clock.now() },
-      onAnswer: () => void this.#reached(endpoint),
-    }).finally(() => {
-      const gate = this.#gates.get(endpoint);
-      if (gate !== undefined) gate.trying = false;
-    });
+    const outage = () => this.#outage(endpoint);
+    const onAnswer = () => void this.#reached(endpoint).catch(() => {});
+    const parallel = () => Math.max(1, this.#options.concurrency + 1 - this.#active.size);
+    const outcome = await runUpload(record, this.#options, { adapter, pace, signal, outage, onAnswer, parallel });
     if (outcome === 'ended' || outcome.scope !== 'endpoint') return;
-    const before = this.#gates.get(endpoint)?.outage ?? { attempt: 0, sinceMs: clock.now() };
-    const untilMs = outcome.untilMs ?? Number.POSITIVE_INFINITY;
-    this.#gates.set(endpoint, {
-      outage: { attempt: before.attempt + 1, sinceMs: before.sinceMs },
-      // A moment before a suspect falls due, so that another upload is the next trial.
-      untilMs: record.course.attempt >= SUSPECT_ATTEMPTS ? untilMs - 1 : untilMs,
-      reason: outcome.reason,
-      trying: false,
-    });
+    const { reason, untilMs = Infinity } = outcome;
+    // A moment before a suspect falls due, so that another upload is the next trial.
+    this.#close(endpoint, course.attempt >= SUSPECT_ATTEMPTS ? untilMs - 1 : untilMs, reason);
+  }
+
+  #outage(endpoint: string): Outage {
+    return this.#gates.get(endpoint) ?? { attempt: 0, sinceMs: this.#options.clock.now() };
+  }
+
+  #close(endpoint: string, untilMs: number, reason: WaitReason): void {
+    const { attempt, sinceMs } = this.#outage(endpoint);
+    this.#gates.set(endpoint, { attempt: attempt + 1, sinceMs, untilMs, reason, trying: false });
   }
 
   /** The endpoint answers again: whatever waited for it goes on, save what fails by itself. */
@@ -230,12 +227,8 @@ export class Scheduler {
     if (gate === undefined) return;
     this.#gates.delete(endpoint);
     const { store, clock, outbox } = this.#options;
-    const ids = await store.waiting(endpoint, clock.now());
-    const records = await Promise.all(ids.map((id) => store.get(id)));
-    const innocent = records.flatMap((record) =>
-      record !== undefined && record.course.attempt <= gate.outage.attempt ? [record.id] : [],
-    );
-    outbox.changed(...(await store.applyAll(innocent, { type: 'hastened', reasons: ['offline', 'backoff'] })));
+    const reasons = ['offline', 'backoff'] as const;
+    outbox.changed(...(await store.hasten(endpoint, clock.now(), reasons, gate.attempt)));
     this.#poke();
   }
 
@@ -244,34 +237,16 @@ export class Scheduler {
     for (const gate of this.#gates.values()) {
       if (reasons.includes(gate.reason)) gate.untilMs = 0;
     }
-    const ids = await Promise.all([...endpoints.keys()].map((endpoint) => store.waiting(endpoint, clock.now())));
-    outbox.changed(...(await store.applyAll(ids.flat(), { type: 'hastened', reasons })));
-  }
-
-  /** Whether anything will happen by itself, now or later. Waiting for a sign-in is not work. */
-  async #hasWork(): Promise<boolean> {
-    try {
-      const { store } = this.#options;
-      for (const endpoint of await store.endpointsWithWork()) {
-        if (this.#gates.get(endpoint)?.untilMs === Number.POSITIVE_INFINITY) continue;
-        const next = await store.next(endpoint, Number.MAX_VALUE, new Set(), () => {});
-        if (next !== undefined && 'record' in next) return true;
-      }
-      return false;
-    } catch (cause) {
-      if (cause instanceof UploadError) return false;
-      throw cause;
+    for (const endpoint of endpoints.keys()) {
+      outbox.changed(...(await store.hasten(endpoint, clock.now(), reasons)));
     }
   }
 
-  async #tick(outbox: Outbox, clock: Clock, over: AbortSignal): Promise<void> {
-    try {
-      for (;;) {
-        outbox.tick();
-        await clock.sleep(TICK_MS, over);
-      }
-    } catch {
-      // The work is over.
+  async #tick(over: AbortSignal): Promise<void> {
+    const { outbox, clock } = this.#options;
+    while (!over.aborted) {
+      outbox.tick();
+      await clock.sleep(TICK_MS, over).catch(() => {});
     }
   }
 
@@ -284,13 +259,13 @@ export class Scheduler {
   /** Until something ended, somebody woke us, or the time has come. */
   async #pause(delayMs: number): Promise<void> {
     if (this.#woken) return;
-    const timer = new AbortController();
     const nudged = new Promise<void>((resolve) => {
       this.#nudge = resolve;
     });
-    const late =
-      delayMs === Number.POSITIVE_INFINITY ? nudged : this.#options.clock.sleep(delayMs, timer.signal).catch(() => {});
-    await Promise.race([nudged, late]);
-    timer.abort();
+    await (delayMs === Infinity ? nudged : within(nudged, delayMs, this.#options.clock, undefined));
   }
+}
+
+export function unknownEndpoint(name: string): UploadError {
+  return new UploadError('unknown-endpoint', `No endpoint "${name}" in installBackhaul(). Name it there, then retry.`);
 }

@@ -77,13 +77,15 @@ export function acknowledgedBytesSentAgain(
 ): number {
   const own = of(lines, fileId);
   const answers = own.filter((line) => line.answeredBytes !== undefined && heard(line));
-  const acknowledgedAt = (atMs: number) =>
-    answers.reduce(
-      (most, line) => ((line.answeredAtMs ?? line.atMs) <= atMs ? Math.max(most, line.answeredBytes ?? 0) : most),
-      0,
-    );
-  const again = (startByte: number, bytes: number, atMs: number) =>
-    Math.max(0, Math.min(startByte + bytes, acknowledgedAt(atMs)) - startByte);
+  // A request that is refused in its first millisecond has not heard its own answer.
+  const acknowledgedTo = (request: LedgerLine, atMs: number) =>
+    answers
+      .filter((line) => (line.answeredAtMs ?? line.atMs) <= atMs && line !== request)
+      .reduce((most, line) => Math.max(most, line.answeredBytes ?? 0), 0);
+  const again = (request: LedgerLine, bytes: number) => {
+    const { startByte = 0 } = request;
+    return Math.max(0, Math.min(startByte + bytes, acknowledgedTo(request, start(request))) - startByte);
+  };
 
   const told = own.filter(({ event }) => event === 'upload');
   const untold = own.filter((line) => line.event === 'first-byte' && !told.some((end) => sameRequest(end, line)));
@@ -92,8 +94,8 @@ export function acknowledgedBytesSentAgain(
     line.startedAtMs ??
     line.atMs;
   return (
-    told.reduce((sum, line) => sum + again(line.startByte ?? 0, line.receivedBytes ?? 0, start(line)), 0) +
-    untold.reduce((sum, line) => sum + again(line.startByte ?? 0, 1, start(line)), 0)
+    told.reduce((sum, line) => sum + again(line, line.receivedBytes ?? 0), 0) +
+    untold.reduce((sum, line) => sum + again(line, 1), 0)
   );
 }
 
@@ -110,9 +112,9 @@ export function maxConcurrentWriters(lines: readonly LedgerLine[], fileId: strin
       .filter((line) => line.event === 'first-byte' && !told.some((end) => sameRequest(end, line)))
       .map((line) => [line.atMs, exitAt(line.run)] as const),
   ];
-  // Half-open spans: one that ends when the next begins does not meet it.
+  // Half-open spans: one that ends when the next begins does not meet it. An empty one is there at its own moment.
   return spans.reduce(
-    (most, [from]) => Math.max(most, spans.filter(([a, b]) => a <= from && (from < b || a === b)).length),
+    (most, [from]) => Math.max(most, spans.filter(([a, b]) => a <= from && (from < b || from === a)).length),
     0,
   );
 }

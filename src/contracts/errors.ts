@@ -44,27 +44,28 @@ export type ErrorCode = (typeof errorCodes)[number];
 export interface WireError {
   readonly code: ErrorCode;
   readonly message: string;
-  readonly uploadId?: string;
+  readonly uploadId?: string | undefined;
   /** HTTP status of the answer that caused it, where there was one. */
-  readonly httpStatus?: number;
+  readonly httpStatus?: number | undefined;
 }
 
 /** The one error class of Backhaul: `code` is from a closed list, `message` says what failed and what to do. */
 export class UploadError extends Error {
   override readonly name = 'UploadError';
   readonly code: ErrorCode;
-  readonly uploadId?: string;
-  readonly httpStatus?: number;
+  readonly uploadId: string | undefined;
+  /** HTTP status of the answer that caused it, where there was one. */
+  readonly httpStatus: number | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
     details: { uploadId?: string | undefined; httpStatus?: number | undefined; cause?: unknown } = {},
   ) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(message, { cause: details.cause });
     this.code = code;
-    if (details.uploadId !== undefined) this.uploadId = details.uploadId;
-    if (details.httpStatus !== undefined) this.httpStatus = details.httpStatus;
+    this.uploadId = details.uploadId;
+    this.httpStatus = details.httpStatus;
   }
 }
 
@@ -72,12 +73,7 @@ export class UploadError extends Error {
 export function toWire(error: unknown, fallback: ErrorCode = 'storage-failed'): WireError {
   if (error instanceof UploadError) {
     const { code, message, uploadId, httpStatus } = error;
-    return {
-      code,
-      message,
-      ...(uploadId === undefined ? {} : { uploadId }),
-      ...(httpStatus === undefined ? {} : { httpStatus }),
-    };
+    return { code, message, uploadId, httpStatus };
   }
   return { code: fallback, message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
 }
@@ -87,11 +83,9 @@ export function fromWire(wire: WireError): UploadError {
   return new UploadError(wire.code, wire.message, wire);
 }
 
-const known: ReadonlySet<unknown> = new Set(errorCodes);
-
-/** True for data that {@link toWire} could have made. */
+/** True for data that {@link toWire} could have made, here or in a newer version that knows more codes. */
 export function isWireError(value: unknown): value is WireError {
   if (typeof value !== 'object' || value === null) return false;
   const { code, message } = value as Partial<Record<keyof WireError, unknown>>;
-  return known.has(code) && typeof message === 'string';
+  return typeof code === 'string' && typeof message === 'string';
 }

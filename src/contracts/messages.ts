@@ -55,7 +55,7 @@ export type EnqueueOutcome =
 
 /** The answer to each command. `working` is said only once the worker holds the driver lock (or has no work). */
 export interface ReplyOf {
-  readonly hello: { readonly endpoints: readonly string[] };
+  readonly hello: Readonly<Record<string, never>>;
   readonly enqueue: { readonly outcomes: readonly EnqueueOutcome[] };
   readonly list: { readonly snapshots: readonly UploadSnapshot[]; readonly more: boolean };
   readonly control: { readonly errors: readonly WireError[] };
@@ -87,16 +87,9 @@ export function openEnvelope(data: unknown): Envelope<unknown> | undefined {
 }
 
 /**
- * Names of what one page-and-worker pair shares: database, channel, lock. Derived from the registration's scope,
- * which both sides know, so that two apps on one origin stay apart without configuration.
+ * The one name of everything that a page and its worker share: database, channel, lock, sync tag. Derived from the
+ * registration's scope, which both sides know, so that two apps on one origin stay apart without configuration.
  */
-export function sharedNames(scope: string): {
-  readonly database: string;
-  readonly channel: string;
-  readonly driverLock: string;
-  readonly syncTag: string;
-} {
-  const path = scope.replace(/^[a-z]+:\/\/[^/]*/i, '') || '/';
-  const name = `backhaul:${path}`;
-  return { database: name, channel: name, driverLock: `${name}:driver`, syncTag: name };
+export function sharedName(scope: string): string {
+  return `backhaul:${scope.replace(/^\w+:\/\/[^/]*/, '')}`;
 }

@@ -16,7 +16,7 @@ export const priorities = ['high', 'normal', 'low'] as const satisfies readonly 
  *
  * - `offline`: the browser says that there is no network.
  * - `backoff`: something on the way failed; it is tried again by itself.
- * - `server`: the server asked for time (Retry-After), or gave an answer that makes no sense.
+ * - `server`: the server asked for time (Retry-After); nothing but the user cuts that short.
  * - `auth`: 401 or 403; goes on after `resume()`, or when a page becomes visible.
  * - `metered`: reserved for connections that cost money.
  * - `locked`: the server says that an older request still holds the upload.
@@ -32,7 +32,12 @@ export type UploadState =
   /** Bytes are under way. */
   | { readonly status: 'uploading' }
   /** Goes on by itself: at `untilMs` (epoch) at the latest, or on the event that `reason` names. */
-  | { readonly status: 'waiting'; readonly reason: WaitReason; readonly untilMs?: number; readonly error?: WireError }
+  | {
+      readonly status: 'waiting';
+      readonly reason: WaitReason;
+      readonly untilMs?: number | undefined;
+      readonly error?: WireError | undefined;
+    }
   /** Stopped by the user; `resume()` goes on from the same byte. */
   | { readonly status: 'paused' }
   /** The server has every byte and is asked to finish. */
@@ -84,9 +89,9 @@ interface UploadProgress {
   /** Bytes that the server said it holds. Sent is not acknowledged. */
   readonly acknowledgedBytes: number;
   /** Measured over the last requests; absent while nothing is under way. */
-  readonly bytesPerSecond?: number;
+  readonly bytesPerSecond?: number | undefined;
   /** Expected time to the last byte; absent while it cannot be known. */
-  readonly remainingMs?: number;
+  readonly remainingMs?: number | undefined;
 }
 
 /** One upload at one moment, as plain immutable data. Narrow it by `status`. */

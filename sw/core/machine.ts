@@ -32,21 +32,26 @@ export type CourseEvent =
   | { readonly type: 'started' }
   | { readonly type: 'sending'; readonly final: boolean }
   /** `range`: what was sent, if it was a send. `doneAtMs`: the server has finished the file. */
-  | { readonly type: 'replied'; readonly reply: Reply; readonly range?: Range; readonly doneAtMs?: number }
+  | {
+      readonly type: 'replied';
+      readonly reply: Reply;
+      readonly range?: Range | undefined;
+      readonly doneAtMs?: number | undefined;
+    }
   | { readonly type: 'completing' }
   | {
       readonly type: 'waited';
       readonly reason: WaitReason;
       readonly atMs: number;
-      readonly untilMs?: number;
-      readonly error?: WireError;
+      readonly untilMs?: number | undefined;
+      readonly error?: WireError | undefined;
     }
   | { readonly type: 'restarted' }
   | { readonly type: 'shrunk'; readonly maxBytes: number }
   | { readonly type: 'failed'; readonly error: WireError }
   | { readonly type: 'lost'; readonly error: WireError }
   // from a wake that makes waiting pointless
-  | { readonly type: 'hastened'; readonly reasons: readonly WaitReason[] }
+  | { readonly type: 'hastened'; readonly reasons: readonly WaitReason[]; readonly mostAttempts: number }
   // from the user
   | { readonly type: 'paused' }
   | { readonly type: 'resumed' }
@@ -67,63 +72,74 @@ export const initialCourse: Course = {
   restarts: 0,
 };
 
-const underWay: ReadonlySet<UploadStatus> = new Set(['preparing', 'uploading', 'completing']);
-const pending: ReadonlySet<UploadStatus> = new Set(['queued', 'waiting', ...underWay]);
+const sending: readonly UploadStatus[] = ['preparing', 'uploading'];
+const underWay: readonly UploadStatus[] = [...sending, 'completing'];
+const pending: readonly UploadStatus[] = ['queued', 'waiting', ...underWay];
+
+/** The states in which each event applies. */
+const from: Readonly<Record<CourseEvent['type'], readonly UploadStatus[]>> = {
+  // Found `uploading` after a stop is like any other start: the server is asked anew.
+  started: pending,
+  sending,
+  // A pause does not unsay what the server has said meanwhile.
+  replied: [...underWay, 'paused'],
+  completing: sending,
+  waited: underWay,
+  restarted: underWay,
+  shrunk: underWay,
+  failed: pending,
+  lost: [...pending, 'paused', 'failed'],
+  hastened: ['waiting'],
+  paused: pending,
+  resumed: ['paused', 'waiting'],
+  retried: ['failed', 'waiting'],
+  cancelled: [...pending, 'paused', 'failed', 'lost'],
+  readded: ['failed', 'cancelled', 'lost'],
+};
 
 const queued = { status: 'queued' } as const;
 const fresh = { attempt: 0, failingSinceMs: null } as const;
 
 /** What `event` makes of `course`; undefined where it does not apply, and then nothing may change. */
 export function transition(course: Course, event: CourseEvent): Course | undefined {
-  const { status } = course.state;
+  const { state, limits, finalSent, attempt } = course;
+  if (!from[event.type].includes(state.status)) return undefined;
+  const to = (next: UploadState, changes: Partial<Course> = {}): Course => ({ ...course, ...changes, state: next });
   switch (event.type) {
     case 'started':
-      // Found `uploading` after a stop is like any other start: the server is asked anew.
-      return pending.has(status) ? { ...course, state: { status: 'preparing' } } : undefined;
+      return to({ status: 'preparing' });
     case 'sending':
-      if (status !== 'preparing' && status !== 'uploading') return undefined;
-      return { ...course, state: { status: 'uploading' }, tried: true, finalSent: course.finalSent || event.final };
+      return to({ status: 'uploading' }, { tried: true, finalSent: finalSent || event.final });
     case 'replied':
-      // A pause does not unsay what the server has said meanwhile.
-      return underWay.has(status) || status === 'paused' ? merge(course, event) : undefined;
+      return merge(course, event);
     case 'completing':
-      return status === 'preparing' || status === 'uploading'
-        ? { ...course, state: { status: 'completing' } }
-        : undefined;
-    case 'waited':
-      return underWay.has(status) ? wait(course, event) : undefined;
+      return to({ status: 'completing' });
+    case 'waited': {
+      const { reason, atMs, untilMs, error } = event;
+      const failures = { attempt: attempt + 1, failingSinceMs: course.failingSinceMs ?? atMs };
+      return to({ status: 'waiting', reason, untilMs, error }, failures);
+    }
     case 'restarted':
-      return underWay.has(status)
-        ? { ...course, held: [], remote: null, finalSent: false, restarts: course.restarts + 1 }
-        : undefined;
+      return to(state, { held: [], remote: null, finalSent: false, restarts: course.restarts + 1 });
     case 'shrunk':
-      return underWay.has(status) ? { ...course, limits: { ...course.limits, maxBytes: event.maxBytes } } : undefined;
+      return to(state, { limits: { ...limits, maxBytes: event.maxBytes } });
     case 'failed':
-      return pending.has(status) ? { ...course, state: { status: 'failed', error: event.error } } : undefined;
     case 'lost':
-      return pending.has(status) || status === 'paused' || status === 'failed'
-        ? { ...course, state: { status: 'lost', error: event.error } }
-        : undefined;
-    case 'hastened':
-      return course.state.status === 'waiting' && event.reasons.includes(course.state.reason)
-        ? { ...course, state: queued }
-        : undefined;
+      return to({ status: event.type, error: event.error });
+    case 'hastened': {
+      const applies =
+        state.status === 'waiting' && event.reasons.includes(state.reason) && attempt <= event.mostAttempts;
+      return applies ? to(queued) : undefined;
+    }
     case 'paused':
-      return pending.has(status) ? { ...course, state: { status: 'paused' } } : undefined;
+      return to({ status: 'paused' });
     case 'resumed':
-      return status === 'paused' || status === 'waiting' ? { ...course, ...fresh, state: queued } : undefined;
+      return to(queued, fresh);
     case 'retried':
-      return status === 'failed' || status === 'waiting'
-        ? { ...course, ...fresh, state: queued, restarts: 0 }
-        : undefined;
-    case 'cancelled':
-      return status === 'completed' || status === 'cancelled'
-        ? undefined
-        : { ...course, state: { status: 'cancelled', atMs: event.atMs } };
     case 'readded':
-      return status === 'failed' || status === 'cancelled' || status === 'lost'
-        ? { ...course, ...fresh, state: queued, restarts: 0 }
-        : undefined;
+      return to(queued, { ...fresh, restarts: 0 });
+    case 'cancelled':
+      return to({ status: 'cancelled', atMs: event.atMs });
     default:
       return event satisfies never;
   }
@@ -143,20 +159,5 @@ function merge(course: Course, event: Extract<CourseEvent, { type: 'replied' }>)
     // Less than it once said: it lost bytes, and so may have lost the end as well.
     ...(after < before ? { restarts: course.restarts + 1, finalSent: false } : {}),
     ...(event.doneAtMs === undefined ? {} : { ...fresh, state: { status: 'completed', atMs: event.doneAtMs } }),
-  };
-}
-
-function wait(course: Course, event: Extract<CourseEvent, { type: 'waited' }>): Course {
-  const { reason, atMs, untilMs, error } = event;
-  return {
-    ...course,
-    state: {
-      status: 'waiting',
-      reason,
-      ...(untilMs === undefined ? {} : { untilMs }),
-      ...(error === undefined ? {} : { error }),
-    },
-    attempt: course.attempt + 1,
-    failingSinceMs: course.failingSinceMs ?? atMs,
   };
 }

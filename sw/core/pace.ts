@@ -27,7 +27,7 @@ export class Pace {
   #bytesPerSecond: number | undefined;
   #slowestProbeMs = 0;
   /** Learned from a 413: no body larger than this passes. */
-  #ceilingBytes = Number.POSITIVE_INFINITY;
+  #ceilingBytes = Infinity;
   readonly #transfers = new Set<Transfer>();
 
   begin(nowMs: number): Transfer {
@@ -86,9 +86,5 @@ export class Pace {
   /** The server, or a proxy before it, takes no larger body. */
   shrink(maxBytes: number): void {
     this.#ceilingBytes = Math.min(this.#ceilingBytes, maxBytes);
-  }
-
-  get bytesPerSecond(): number | undefined {
-    return this.#bytesPerSecond;
   }
 }

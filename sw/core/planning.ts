@@ -37,14 +37,15 @@ function missing(course: Course, context: PlanContext): readonly Range[] {
   const { sizeBytes } = context;
   if (sizeBytes === 0) return context.emptySent ? [] : [[0, 0]];
   const limits = { ...context.limits, ...course.limits };
+  // What was learned never raises what is configured.
+  const maxBytes = Math.min(context.limits.maxBytes ?? sizeBytes, course.limits.maxBytes ?? sizeBytes);
   if (context.kind === 'parts') return missingParts(course.held, sizeBytes, limits, context.parallel);
   const start = prefixEnd(course.held);
   if (start >= sizeBytes) return [];
   const least = Math.max(1, limits.minBytes ?? 1);
-  const bytes = Math.max(least, Math.min(context.chunkBytes, limits.maxBytes ?? sizeBytes));
+  const bytes = Math.max(least, Math.min(context.chunkBytes, maxBytes));
   // A small rest goes along: one request less, for a fifth more time.
-  const end =
-    sizeBytes - start <= bytes * 1.2 && sizeBytes - start <= (limits.maxBytes ?? sizeBytes) ? sizeBytes : start + bytes;
+  const end = sizeBytes - start <= bytes * 1.2 && sizeBytes - start <= maxBytes ? sizeBytes : start + bytes;
   return [[start, Math.min(sizeBytes, end)]];
 }
 

@@ -22,7 +22,7 @@ export interface Limits {
 /** What the server said. The runner merges and persists it before anything else happens. */
 export interface Reply {
   /** New private state. Absent: unchanged. */
-  readonly state?: AdapterState;
+  readonly state?: AdapterState | undefined;
   /** ALL bytes that the server holds, sorted and disjoint. Absent after `send`: the range just sent is held in full. */
   readonly held?: readonly Range[];
   /** Absent: unchanged. */

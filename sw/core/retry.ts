@@ -1,7 +1,7 @@
 // What follows a failure. Adapters say what it means; this file alone decides whether to ask, wait, cut smaller,
 // start over or give up, and for how long. It never gives up on the network (invariant 6).
 
-import { toWire, UploadError, type WireError } from '../../src/contracts/errors.js';
+import type { WireError } from '../../src/contracts/errors.js';
 import type { WaitReason } from '../../src/contracts/upload.js';
 import type { Failure } from './remote.js';
 
@@ -62,16 +62,19 @@ export type Decision =
       readonly scope: 'endpoint' | 'upload';
       readonly reason: WaitReason;
       /** Absent: until somebody acts. */
-      readonly untilMs?: number;
+      readonly untilMs?: number | undefined;
       readonly error: WireError;
     }
   | { readonly type: 'fail'; readonly error: WireError };
 
 export function decide(failure: Failure, context: RetryContext): Decision {
-  const error = toWire(new UploadError(failure.code, failure.message, { httpStatus: failure.httpStatus }));
+  const { code, message, httpStatus } = failure;
+  const error = { code, message, httpStatus };
   switch (failure.verdict) {
     case 'resync':
-      return context.resyncs < RESYNC_BUDGET ? { type: 'probe' } : wait('upload', 'backoff', error, failure, context);
+      return context.sentBytes > 0 && context.resyncs < RESYNC_BUDGET
+        ? { type: 'probe' }
+        : wait('upload', 'backoff', error, failure, context);
     case 'restart':
       return context.restarts < RESTART_BUDGET ? { type: 'restart' } : { type: 'fail', error: lostTooOften(error) };
     case 'smaller': {
@@ -90,7 +93,7 @@ export function decide(failure: Failure, context: RetryContext): Decision {
         const maxBytes = smaller(context.sentBytes, context.minBytes);
         if (maxBytes !== undefined) return { type: 'shrink', maxBytes, certain: false };
       }
-      const reason = failure.code === 'unexpected-answer' ? 'server' : context.online ? 'backoff' : 'offline';
+      const reason = context.online ? 'backoff' : 'offline';
       return wait('endpoint', reason, error, failure, context);
     }
     case 'fatal':
@@ -107,13 +110,17 @@ function wait(
   failure: Failure,
   context: RetryContext,
 ): Decision {
-  const { nowMs, random } = context;
-  if (failure.retryAfterMs !== undefined) {
-    const untilMs = nowMs + Math.min(failure.retryAfterMs, RETRY_AFTER_CAP_MS);
-    return { type: 'wait', scope, reason: 'server', untilMs, error };
-  }
-  const outage = scope === 'endpoint' ? context.shared : context.own;
-  return { type: 'wait', scope, reason, untilMs: nowMs + backoffMs(outage, nowMs, random), error };
+  const { nowMs, random, own, shared } = context;
+  // A server that answers questions but takes no byte is down for this upload, however often it is "reached".
+  const outage = {
+    attempt: Math.max(own.attempt, scope === 'endpoint' ? shared.attempt : 0),
+    sinceMs: Math.min(own.sinceMs, scope === 'endpoint' ? shared.sinceMs : own.sinceMs),
+  };
+  const delayMs = backoffMs(outage, nowMs, random);
+  if (failure.retryAfterMs === undefined) return { type: 'wait', scope, reason, untilMs: nowMs + delayMs, error };
+  // Never sooner than the back-off: a date in the past is a clock that is wrong.
+  const askedMs = Math.min(failure.retryAfterMs, RETRY_AFTER_CAP_MS);
+  return { type: 'wait', scope, reason: 'server', untilMs: nowMs + Math.max(askedMs, delayMs), error };
 }
 
 /** 8 MB, then what nginx allows by default (1 MB), then quarters down to the floor; undefined below it. */
@@ -128,9 +135,7 @@ export function smaller(sentBytes: number, minBytes: number): number | undefined
 export function lostTooOften(cause?: WireError): WireError {
   return {
     code: 'server-lost-bytes',
-    message:
-      `The server lost bytes that it had acknowledged, more than ${RESTART_BUDGET} times. ` +
-      `Check that its uploads survive restarts and are not swept too early, then retry.${cause ? ` Last: ${cause.message}` : ''}`,
-    ...(cause?.httpStatus === undefined ? {} : { httpStatus: cause.httpStatus }),
+    message: `The server lost acknowledged bytes more than ${RESTART_BUDGET} times. Check that uploads survive its restarts, then retry.`,
+    httpStatus: cause?.httpStatus,
   };
 }

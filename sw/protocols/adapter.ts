@@ -28,7 +28,7 @@ export interface Answer {
 export interface RequestOptions {
   readonly method: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Blob;
+  readonly body?: Blob | undefined;
 }
 
 /** What every protocol's options have in common: how its requests are dressed. */
@@ -77,9 +77,9 @@ export class ProtocolFailure extends Error implements Failure {
     verdict: Verdict,
     code: ErrorCode,
     message: string,
-    details: { httpStatus?: number; retryAfterMs?: number | undefined; cause?: unknown } = {},
+    details: { httpStatus?: number | undefined; retryAfterMs?: number | undefined; cause?: unknown } = {},
   ) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(message, { cause: details.cause });
     this.verdict = verdict;
     this.code = code;
     this.httpStatus = details.httpStatus;

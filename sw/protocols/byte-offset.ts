@@ -8,6 +8,7 @@ import {
   type Adapter,
   type Answer,
   type Io,
+  type Limits,
   type ProbeContext,
   ProtocolFailure,
   type Reply,
@@ -45,7 +46,8 @@ export interface ByteOffsetOptions extends RequestDefaults {
   readonly settleMs?: number;
   /**
    * What a `0` means after the last byte was sent and its answer was lost: `'restart'` (default: nothing is ever lost,
-   * a forgetful server gets the file once more) or `'done'` (such a server has finished and forgotten it).
+   * a forgetful server gets the file once more) or `'done'` (such a server has finished and forgotten it). A file of one
+   * request is sent again in either case, since that request may never have arrived.
    */
   readonly zeroAfterLastPiece?: 'restart' | 'done';
 }
@@ -59,7 +61,6 @@ const SETTLE_QUESTIONS = 8;
 export function byteOffset(options: ByteOffsetOptions): Adapter {
   const { statusUrl, uploadUrl, pieceSize, metadataHeader, settleMs = 1000, zeroAfterLastPiece = 'restart' } = options;
   const fileId = options.fileId ?? defaultFileId;
-  checkPieceSize(pieceSize);
   const idHeader = (upload: UploadSource) => ({ 'X-File-Id': encodeHeader(fileId(upload)) });
 
   async function ask(upload: UploadSource, io: Io): Promise<number> {
@@ -86,18 +87,14 @@ export function byteOffset(options: ByteOffsetOptions): Adapter {
 
   return {
     kind: 'offset',
-    limits:
-      pieceSize === undefined
-        ? {}
-        : pieceSize === 'rest'
-          ? { minBytes: Number.MAX_SAFE_INTEGER }
-          : { maxBytes: pieceSize },
+    limits: limitsOf(pieceSize),
     blindBytes: BLIND_BYTES,
     requests: options,
 
     async probe(upload, _state, io, context): Promise<Reply> {
       const number = await settled(upload, io, context);
-      if (number === 0 && upload.sizeBytes > 0 && context.finalSent && zeroAfterLastPiece === 'done') {
+      // A file that fits one request may never have left the device: only a server that held some of it can have finished.
+      if (number === 0 && context.heldBytes > 0 && context.finalSent && zeroAfterLastPiece === 'done') {
         return { held: [[0, upload.sizeBytes]], done: true };
       }
       return { held: [[0, number]] };
@@ -122,11 +119,7 @@ export function byteOffset(options: ByteOffsetOptions): Adapter {
       if (said === undefined) return {};
       const number = checkedNumber(uploadUrl, answer, upload);
       if (number <= start && end > start) {
-        throw new ProtocolFailure(
-          'resync',
-          'offset-mismatch',
-          `${uploadUrl} took none of ${end - start} bytes; it is asked again.`,
-        );
+        throw new ProtocolFailure('resync', 'offset-mismatch', `${uploadUrl} took none of ${end - start} bytes.`);
       }
       return { held: [[0, number]] };
     },
@@ -154,7 +147,7 @@ function checkedNumber(url: string, answer: Answer, upload: UploadSource): numbe
   throw new ProtocolFailure(
     'fatal',
     'offset-beyond-size',
-    `${url} says that it holds ${number} bytes of a file of ${upload.sizeBytes}. It has another file under this id: rename this one, or give ids of your own (fileId).`,
+    `${url} holds ${number} bytes, the file has ${upload.sizeBytes}: another file has this id. Rename this one, or set fileId.`,
     { httpStatus: answer.status },
   );
 }
@@ -164,12 +157,14 @@ function notANumber(url: string, answer: Answer): ProtocolFailure {
   return new ProtocolFailure(
     'unreachable',
     'unexpected-answer',
-    `${url} answered ${what} instead of a number of bytes. Check the address, or sign in to this network.`,
+    `${url} answered ${what} instead of a number. Check the address, or sign in to this network.`,
     { httpStatus: answer.status },
   );
 }
 
-function checkPieceSize(pieceSize: ByteOffsetOptions['pieceSize']): void {
-  if (pieceSize === undefined || pieceSize === 'rest' || (Number.isInteger(pieceSize) && pieceSize > 0)) return;
-  throw new RangeError(`byteOffset: pieceSize must be a positive whole number of bytes or 'rest', not ${pieceSize}.`);
+function limitsOf(pieceSize: ByteOffsetOptions['pieceSize']): Limits {
+  if (pieceSize === undefined) return {};
+  if (pieceSize === 'rest') return { minBytes: Number.MAX_SAFE_INTEGER };
+  if (Number.isInteger(pieceSize) && pieceSize > 0) return { maxBytes: pieceSize };
+  throw new RangeError(`pieceSize must be a positive integer or 'rest', not ${pieceSize}.`);
 }

@@ -4,7 +4,7 @@
 import { type Answer, ProtocolFailure, type RequestOptions } from './adapter.js';
 
 /** Largest answer that is read. No status, receipt or problem of any protocol comes near it. */
-const ANSWER_BYTES = 65_536;
+const ANSWER_CHARACTERS = 65_536;
 
 export interface HttpOptions {
   readonly fetch: typeof fetch;
@@ -19,103 +19,77 @@ export interface HttpOptions {
 
 /** Sends one request and reads its answer to the end. */
 export async function requestOnce(url: string, options: RequestOptions, http: HttpOptions): Promise<Answer> {
-  const abort = new AbortController();
-  const stop = () => abort.abort(http.signal.reason);
-  if (http.signal.aborted) stop();
-  http.signal.addEventListener('abort', stop);
+  const over = new AbortController();
   let limitMs: number | undefined;
-  const timer = http.limit(abort.signal).then(
-    (elapsed) => {
-      limitMs = elapsed;
-      abort.abort();
+  const limit = http.limit(over.signal).then(
+    (elapsedMs) => {
+      limitMs = elapsedMs;
+      over.abort();
     },
     () => {},
   );
+  const signal = AbortSignal.any([http.signal, over.signal]);
+  const stopped = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  stopped.catch(() => {});
   try {
-    const appHeaders = await http.headers();
-    const headers = checkedHeaders({ ...appHeaders, ...options.headers });
+    // A hook that never answers must not hold up a pause.
+    const appHeaders = await Promise.race([http.headers(), stopped]);
     const response = await http.fetch(url, {
       method: options.method,
-      headers,
-      ...(options.body === undefined ? {} : { body: options.body }),
+      headers: checkedHeaders({ ...appHeaders, ...options.headers }),
+      body: options.body ?? null,
       credentials: http.credentials,
       cache: 'no-store',
       // A redirected POST becomes a GET, and a sign-in page becomes a success.
       redirect: 'manual',
-      signal: abort.signal,
+      signal,
     });
-    if (response.type === 'opaqueredirect') throw redirected(url);
-    const text = await readText(response, ANSWER_BYTES);
+    if (response.type === 'opaqueredirect') {
+      const message = `${url} redirects. Sign in, or configure the final address.`;
+      throw new ProtocolFailure('unreachable', 'unexpected-answer', message);
+    }
+    const text = await readText(response);
     return { status: response.status, ok: response.ok, text, header: (name) => response.headers.get(name) };
   } catch (cause) {
     if (cause instanceof ProtocolFailure) throw cause;
-    if (limitMs !== undefined) {
-      const seconds = Math.round(limitMs / 1000);
-      throw new ProtocolFailure(
-        'unreachable',
-        'timeout',
-        `${url} did not answer within ${seconds} s. It is asked again.`,
-        { cause },
-      );
-    }
-    throw new ProtocolFailure('unreachable', 'network', `${url} could not be reached. It is tried again by itself.`, {
-      cause,
-    });
+    throw limitMs === undefined
+      ? new ProtocolFailure('unreachable', 'network', `${url} could not be reached.`, { cause })
+      : new ProtocolFailure('unreachable', 'timeout', `${url} did not answer within ${Math.round(limitMs / 1000)} s.`, {
+          cause,
+        });
   } finally {
-    http.signal.removeEventListener('abort', stop);
-    abort.abort();
-    await timer;
+    // Ends the timer, and whatever is left of an answer that was too long.
+    over.abort();
+    await limit;
   }
-}
-
-function redirected(url: string): ProtocolFailure {
-  return new ProtocolFailure(
-    'unreachable',
-    'unexpected-answer',
-    `${url} redirects. Configure the final address; if it leads to a sign-in page, sign in again.`,
-  );
 }
 
 /** A header that fetch would refuse is a mistake in the app's code, and named as such. */
 function checkedHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   for (const [name, value] of Object.entries(headers)) {
     if (/^[\x20-\x7e]*$/.test(value)) continue;
-    throw new ProtocolFailure(
-      'fatal',
-      'invalid-option',
-      `The header ${name} has a value that HTTP cannot carry. Encode it with encodeHeader().`,
-    );
+    throw new ProtocolFailure('fatal', 'invalid-option', `HTTP cannot carry the value of ${name}. Use encodeHeader().`);
   }
   return headers;
 }
 
-async function readText(response: Response, maxBytes: number): Promise<string> {
-  const reader = response.body?.getReader();
-  if (reader === undefined) return '';
-  const decoder = new TextDecoder();
+async function readText(response: Response): Promise<string> {
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
-  let bytes = 0;
-  while (bytes < maxBytes) {
+  while (reader !== undefined && text.length < ANSWER_CHARACTERS) {
     const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    bytes += value.byteLength;
-    text += decoder.decode(value, { stream: true });
+    if (done) break;
+    text += value;
   }
-  await reader.cancel();
   return text;
 }
 
-/** Percent-encodes what HTTP headers cannot carry; a Chinese file name in a header throws in every browser. */
+/**
+ * Percent-encodes what HTTP headers cannot carry; a Chinese file name in a header throws in every browser. A lone
+ * surrogate, which file names may have and `encodeURIComponent` throws on, becomes U+FFFD on its way through UTF-8.
+ */
 export function encodeHeader(value: string): string {
-  return encodeURIComponent(toWellFormed(value));
-}
-
-/** `encodeURIComponent` throws on a lone surrogate, which file names may have. */
-function toWellFormed(value: string): string {
-  const native = (value as { toWellFormed?: () => string }).toWellFormed;
-  return native === undefined
-    ? value.replace(/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g, '\uFFFD')
-    : native.call(value);
+  return encodeURIComponent(new TextDecoder().decode(new TextEncoder().encode(value)));
 }
 
 /** Milliseconds of a Retry-After (seconds or a date); undefined without one, or cross-origin without exposure. */

@@ -1,5 +1,6 @@
 // What an HTTP status means to an upload, for all protocols; each adapter overrides what its contract says otherwise.
 
+import type { ErrorCode } from '../../src/contracts/errors.js';
 import { type Answer, ProtocolFailure, type Verdict } from './adapter.js';
 import { retryAfterMs } from './http.js';
 
@@ -14,30 +15,22 @@ export function refusal(
   const verdict = overrides[status] ?? verdictOf(status);
   const details = { httpStatus: status, retryAfterMs: retryAfterMs(answer, nowMs) };
   const said = excerpt(answer);
-  const fail = (code: ConstructorParameters<typeof ProtocolFailure>[1], what: string) =>
+  const fail = (code: ErrorCode, what: string) =>
     new ProtocolFailure(verdict, code, `${url} answered ${status}${said}. ${what}`, details);
   switch (verdict) {
     case 'auth':
-      return fail('unauthorized', 'Sign in again, then resume; nothing is lost.');
+      return fail('unauthorized', 'Sign in, then resume.');
     case 'smaller':
-      return fail(
-        'too-large',
-        'The server, or a proxy before it, takes no body of this size. Raise its limit, then retry.',
-      );
+      return fail('too-large', 'Raise the body limit of the server or its proxy, then retry.');
     case 'resync':
-      return fail('offset-mismatch', 'It holds another number of bytes than was thought; it is asked again.');
+      return fail('offset-mismatch', 'It is asked what it holds.');
     case 'restart':
-      return fail('server-lost-bytes', 'It does not know this upload any more.');
+      return fail('server-lost-bytes', 'It does not know this upload.');
     case 'busy':
-      return status === 423
-        ? fail('locked', 'An older request still holds this upload; it is tried again.')
-        : fail('server-error', 'It is tried again by itself.');
     case 'unreachable':
-      return status === 429
-        ? fail('rate-limited', 'It asks for time; the upload goes on by itself.')
-        : fail('server-error', 'It is tried again by itself.');
+      return fail(status === 423 ? 'locked' : status === 429 ? 'rate-limited' : 'server-error', 'It is tried again.');
     case 'fatal':
-      return fail('refused', 'The server will not take this file. Correct the cause, then retry.');
+      return fail('refused', 'Correct the cause, then retry.');
     default:
       return verdict satisfies never;
   }

@@ -3,9 +3,10 @@
 
 import type { DBSchema, IDBPDatabase, StoreNames } from 'idb';
 import { isWireError } from '../../src/contracts/errors.js';
-import type { Priority, UploadId, UploadInfo, UploadState } from '../../src/contracts/upload.js';
-import { priorities, uploadStatuses } from '../../src/contracts/upload.js';
+import type { UploadInfo, UploadState } from '../../src/contracts/upload.js';
+import { isPending, priorities, uploadStatuses } from '../../src/contracts/upload.js';
 import type { Course } from '../core/machine.js';
+import { type Check, fits, isSize, oneOf } from '../core/shape.js';
 
 /** Raised with each rung of {@link upgrade}; listed in the CHANGELOG. */
 export const DATABASE_VERSION = 1;
@@ -23,7 +24,7 @@ export interface UploadRecord extends UploadInfo {
   readonly fingerprint: string;
   readonly revision: number;
   readonly course: Course;
-  readonly turn?: Turn;
+  readonly turn?: Turn | undefined;
 }
 
 export interface BackhaulSchema extends DBSchema {
@@ -55,83 +56,66 @@ export function upgrade(database: Database, fromVersion: number): void {
 
 /** The turn that belongs to a state; undefined where the worker has nothing to do. */
 export function turnOf(info: UploadInfo, state: UploadState): Turn | undefined {
-  const rank = priorities.indexOf(info.priority);
-  switch (state.status) {
-    case 'queued':
-    case 'preparing':
-    case 'uploading':
-    case 'completing':
-      return [info.endpoint, 0, rank, info.order];
-    case 'waiting':
-      return [info.endpoint, state.untilMs ?? Number.POSITIVE_INFINITY, rank, info.order];
-    case 'paused':
-    case 'completed':
-    case 'failed':
-    case 'cancelled':
-    case 'lost':
-      return undefined;
-    default:
-      return state satisfies never;
-  }
+  if (!isPending(state.status)) return undefined;
+  const dueAtMs = state.status === 'waiting' ? (state.untilMs ?? Infinity) : 0;
+  return [info.endpoint, dueAtMs, priorities.indexOf(info.priority), info.order];
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
-const isSize = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0;
-
-function isState(value: unknown): value is UploadState {
-  if (!isObject(value) || !(uploadStatuses as readonly unknown[]).includes(value['status'])) return false;
-  return (value['status'] !== 'failed' && value['status'] !== 'lost') || isWireError(value['error']);
+function isState(state: unknown): boolean {
+  if (!fits(state, { status: oneOf(uploadStatuses) })) return false;
+  const { status, error, untilMs } = state;
+  if (status === 'failed' || status === 'lost') return isWireError(error);
+  return status !== 'waiting' || untilMs === undefined || isSize(untilMs);
 }
 
-function isCourse(value: unknown): value is Course {
-  return (
-    isObject(value) &&
-    isState(value['state']) &&
-    Array.isArray(value['held']) &&
-    value['held'].every((range) => Array.isArray(range) && isSize(range[0]) && isSize(range[1])) &&
-    (value['remote'] === null || isObject(value['remote'])) &&
-    isObject(value['limits']) &&
-    typeof value['tried'] === 'boolean' &&
-    typeof value['finalSent'] === 'boolean' &&
-    isSize(value['attempt']) &&
-    isSize(value['restarts'])
-  );
-}
+const courseShape: Readonly<Record<keyof Course, Check>> = {
+  state: isState,
+  held: (held) =>
+    Array.isArray(held) && held.every((range) => Array.isArray(range) && range.length === 2 && range.every(isSize)),
+  remote: (remote) => typeof remote === 'object',
+  limits: 'object',
+  tried: 'boolean',
+  finalSent: 'boolean',
+  attempt: isSize,
+  failingSinceMs: (since) => since === null || isSize(since),
+  restarts: isSize,
+};
+
+const recordShape: Readonly<Record<Exclude<keyof UploadRecord, 'turn'>, Check>> = {
+  id: 'string',
+  endpoint: 'string',
+  fingerprint: 'string',
+  name: 'string',
+  type: 'string',
+  sizeBytes: isSize,
+  lastModifiedMs: 'number',
+  metadata: 'object',
+  priority: oneOf(priorities),
+  addedAtMs: 'number',
+  order: isSize,
+  revision: isSize,
+  course: (course) => fits(course, courseShape),
+};
 
 /** The record, or undefined for anything that this version could not have written. */
 export function parseRecord(value: unknown): UploadRecord | undefined {
-  if (!isObject(value)) return undefined;
-  const sound =
-    typeof value['id'] === 'string' &&
-    typeof value['endpoint'] === 'string' &&
-    typeof value['fingerprint'] === 'string' &&
-    typeof value['name'] === 'string' &&
-    typeof value['type'] === 'string' &&
-    isSize(value['sizeBytes']) &&
-    typeof value['lastModifiedMs'] === 'number' &&
-    isObject(value['metadata']) &&
-    priorities.includes(value['priority'] as Priority) &&
-    isSize(value['order']) &&
-    isSize(value['revision']) &&
-    isCourse(value['course']);
-  return sound ? (value as unknown as UploadRecord) : undefined;
+  return fits(value, recordShape) ? (value as unknown as UploadRecord) : undefined;
 }
 
 /** What can still be said of a record that {@link parseRecord} refused. */
-export function describeCorrupt(id: string, value: unknown): UploadInfo & { readonly revision: number } {
-  const fields = isObject(value) ? value : {};
-  const text = (key: string) => (typeof fields[key] === 'string' ? fields[key] : '');
+export function describeCorrupt(value: UploadRecord): UploadInfo & { readonly revision: number } {
+  const { id, endpoint, name, order, revision }: Partial<Record<keyof UploadRecord, unknown>> = value;
   return {
-    id: id as UploadId,
-    endpoint: text('endpoint'),
-    name: text('name') || id,
-    type: text('type'),
-    sizeBytes: isSize(fields['sizeBytes']) ? fields['sizeBytes'] : 0,
-    lastModifiedMs: isSize(fields['lastModifiedMs']) ? fields['lastModifiedMs'] : 0,
+    id: value.id,
+    endpoint: String(endpoint ?? ''),
+    name: String(name ?? id),
+    type: '',
+    sizeBytes: 0,
+    lastModifiedMs: 0,
     metadata: {},
     priority: 'normal',
-    addedAtMs: isSize(fields['addedAtMs']) ? fields['addedAtMs'] : 0,
-    order: isSize(fields['order']) ? fields['order'] : 0,
-    revision: isSize(fields['revision']) ? fields['revision'] : 0,
+    addedAtMs: 0,
+    order: isSize(order) ? order : 0,
+    revision: isSize(revision) ? revision : 0,
   };
 }

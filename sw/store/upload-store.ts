@@ -4,9 +4,10 @@
 
 import { type IDBPTransaction, openDB } from 'idb';
 import { toWire, UploadError } from '../../src/contracts/errors.js';
-import type { UploadId, UploadInfo } from '../../src/contracts/upload.js';
+import type { UploadId, UploadInfo, WaitReason } from '../../src/contracts/upload.js';
 import { isSettled } from '../../src/contracts/upload.js';
-import { type Course, type CourseEvent, initialCourse, transition } from '../core/machine.js';
+import { type CourseEvent, initialCourse, transition } from '../core/machine.js';
+import { isSize } from '../core/shape.js';
 import {
   type BackhaulSchema,
   DATABASE_VERSION,
@@ -44,54 +45,52 @@ export type Listed = UploadRecord | CorruptRecord;
 
 export class UploadStore {
   readonly #name: string;
-  readonly #onLost: () => void;
   #database: Promise<Database> | undefined;
 
-  /** `onLost`: the browser closed the database under us (deleted by the user, or broken). */
-  constructor(name: string, onLost: () => void = () => {}) {
+  constructor(name: string) {
     this.#name = name;
-    this.#onLost = onLost;
   }
 
   /** All of `uploads` or none: one transaction. The same endpoint and fingerprint is the same upload. */
   async add(uploads: readonly NewUpload[]): Promise<readonly Added[]> {
-    return this.#write('strict', async (transaction) => {
+    try {
+      // As if none were known: looking for each would take as long as storing it. The unique index says if one is.
+      return await this.#add(uploads, false);
+    } catch (cause) {
+      if (!(cause instanceof UploadError && nameOf(cause.cause) === 'ConstraintError')) throw cause;
+      return this.#add(uploads, true);
+    }
+  }
+
+  #add(uploads: readonly NewUpload[], look: boolean): Promise<readonly Added[]> {
+    return this.#write('relaxed', async (transaction) => {
       const store = transaction.objectStore('uploads');
-      const last = await store.index('byOrder').openKeyCursor(null, 'prev');
+      const last = await store.index('byOrder').openKeyCursor(IDBKeyRange.upperBound(Number.MAX_SAFE_INTEGER), 'prev');
       let order = last === null ? 0 : Number(last.key);
-      const seen = new Map<string, Added>();
-      const existing = await Promise.all(
-        uploads.map(({ endpoint, fingerprint }) => store.index('byFingerprint').get([endpoint, fingerprint])),
-      );
-      return uploads.map((upload, index) => {
-        const key = JSON.stringify([upload.endpoint, upload.fingerprint]);
-        const twin = seen.get(key);
-        if (twin !== undefined) return { record: twin.record, stored: false };
+      const known = (upload: NewUpload) => store.index('byFingerprint').get([upload.endpoint, upload.fingerprint]);
+      const existing = look ? await Promise.all(uploads.map(known)) : [];
+      const seen = new Map<string, UploadRecord>();
+      return uploads.map(({ bytes, ...upload }, index) => {
+        const key = upload.endpoint + upload.fingerprint;
         const found = existing[index];
-        const added =
-          found === undefined ? this.#insert(transaction, upload, ++order) : this.#readd(transaction, upload, found);
-        seen.set(key, added);
-        return added;
+        const known = seen.get(key) ?? parseRecord(found);
+        // One that ended without delivery takes the bytes and goes on; any other has them.
+        const course = known === undefined ? initialCourse : transition(known.course, { type: 'readded' });
+        if (known !== undefined && course === undefined) return { record: known, stored: false };
+        const record = withTurn({
+          ...upload,
+          // A damaged record makes way for a sound one.
+          id: found?.id ?? upload.id,
+          order: known?.order ?? ++order,
+          revision: 1 + (isSize(found?.revision) ? found.revision : 0),
+          course: course ?? initialCourse,
+        });
+        seen.set(key, record);
+        quietly(store.put(record));
+        quietly(transaction.objectStore('bytes').put(bytes, record.id));
+        return { record, stored: true };
       });
     });
-  }
-
-  #insert(transaction: Transaction, { bytes, ...upload }: NewUpload, order: number): Added {
-    const record = withTurn({ ...upload, order, revision: 1, course: initialCourse });
-    quietly(transaction.objectStore('uploads').add(record));
-    quietly(transaction.objectStore('bytes').put(bytes, record.id));
-    return { record, stored: true };
-  }
-
-  /** A record that ended without delivery takes the bytes and goes on; any other already has them. */
-  #readd(transaction: Transaction, { bytes }: NewUpload, found: UploadRecord): Added {
-    const record = parseRecord(found);
-    const course = record && transition(record.course, { type: 'readded' });
-    if (record === undefined || course === undefined) return { record: found, stored: false };
-    const changed = withTurn({ ...record, revision: record.revision + 1, course });
-    quietly(transaction.objectStore('uploads').put(changed));
-    quietly(transaction.objectStore('bytes').put(bytes, changed.id));
-    return { record: changed, stored: true };
   }
 
   /**
@@ -129,12 +128,15 @@ export class UploadStore {
   }
 
   /**
-   * The bytes as one untyped Blob, wrapped anew: Safari 26.5 sends nothing for a File that comes from IndexedDB
-   * (WebKit bug 319985). Undefined if they are gone.
+   * The bytes of each as one untyped Blob, wrapped anew: Safari 26.5 sends nothing for a File that comes from IndexedDB
+   * (WebKit bug 319985). Undefined where they are gone.
    */
-  async bytes(id: string): Promise<Blob | undefined> {
-    const stored = await this.#read((database) => database.get('bytes', id));
-    return stored === undefined ? undefined : new Blob([stored]);
+  async bytesOf(ids: readonly string[]): Promise<readonly (Blob | undefined)[]> {
+    return this.#read(async (database) => {
+      const store = database.transaction('bytes').store;
+      const stored = await Promise.all(ids.map((id) => store.get(id)));
+      return stored.map((bytes) => bytes && new Blob([bytes]));
+    });
   }
 
   /** Up to `limit` in order of acceptance, from behind `afterOrder`. */
@@ -142,30 +144,30 @@ export class UploadStore {
     const values = await this.#read((database) =>
       database.getAllFromIndex('uploads', 'byOrder', IDBKeyRange.lowerBound(afterOrder, true), limit),
     );
-    return values.map((value) => parseRecord(value) ?? { ...describeCorrupt(value.id, value), corrupt: true });
+    return values.map((value) => parseRecord(value) ?? { ...describeCorrupt(value), corrupt: true });
   }
 
   /**
    * The next upload of `endpoint` that is due, those that have waited before those that have not begun; or when the
-   * next one falls due. Skips `busy`. A record that cannot be read is taken out of the line and handed to `onCorrupt`.
+   * next one falls due (Infinity: never by itself). Skips `busy`. A record that cannot be read is taken out of the line and handed to `onCorrupt`.
    */
   async next(
     endpoint: string,
     nowMs: number,
     busy: ReadonlySet<string>,
     onCorrupt: (record: CorruptRecord) => void,
-  ): Promise<{ readonly record: UploadRecord } | { readonly dueAtMs: number } | undefined> {
-    const waited = IDBKeyRange.bound([endpoint, 0, Number.POSITIVE_INFINITY], [endpoint, nowMs, []]);
+  ): Promise<UploadRecord | number> {
+    const waited = IDBKeyRange.bound([endpoint, 0, Infinity], [endpoint, nowMs, []]);
     const fresh = IDBKeyRange.bound([endpoint, 0], [endpoint, 0, []]);
     const later = IDBKeyRange.bound([endpoint, nowMs], [endpoint, []], true);
     for (const range of [waited, fresh]) {
       const found = await this.#firstIn(range, busy, onCorrupt);
-      if (found !== undefined) return { record: found };
+      if (found !== undefined) return found;
     }
     const due = await this.#read((database) =>
       database.transaction('uploads').store.index('byTurn').openKeyCursor(later),
     );
-    return due === null ? undefined : { dueAtMs: due.key[1] };
+    return due === null ? Infinity : due.key[1];
   }
 
   async #firstIn(
@@ -182,10 +184,9 @@ export class UploadStore {
       if (value === undefined) return undefined;
       const record = parseRecord(value);
       if (record !== undefined) return record;
-      onCorrupt({ ...describeCorrupt(value.id, value), corrupt: true });
+      onCorrupt({ ...describeCorrupt(value), corrupt: true });
       await this.#write('relaxed', async (transaction) => {
-        const { turn: _, ...rest } = value;
-        await transaction.objectStore('uploads').put(rest);
+        await transaction.objectStore('uploads').put({ ...value, turn: undefined });
       });
     }
   }
@@ -206,10 +207,19 @@ export class UploadStore {
     });
   }
 
-  /** Ids of waiting uploads that are due only later; few, since a dead endpoint makes only its trials wait. */
-  async waiting(endpoint: string, nowMs: number): Promise<readonly string[]> {
+  /**
+   * Puts waiting uploads of `endpoint` back in line if they wait for one of `reasons` and have failed at most
+   * `mostAttempts` times; few wait, since a dead endpoint makes only its trials wait.
+   */
+  async hasten(
+    endpoint: string,
+    nowMs: number,
+    reasons: readonly WaitReason[],
+    mostAttempts = Infinity,
+  ): Promise<readonly UploadRecord[]> {
     const later = IDBKeyRange.bound([endpoint, nowMs], [endpoint, []], true);
-    return this.#read((database) => database.getAllKeysFromIndex('uploads', 'byTurn', later));
+    const ids = await this.#read((database) => database.getAllKeysFromIndex('uploads', 'byTurn', later));
+    return ids.length === 0 ? [] : this.applyAll(ids, { type: 'hastened', reasons, mostAttempts });
   }
 
   /** Forgets settled uploads with all they have; answers with those that are gone. Others are left alone. */
@@ -252,9 +262,9 @@ export class UploadStore {
       upgrade: (database, fromVersion) => upgrade(database, fromVersion),
       // A newer version of the worker wants to upgrade: make way; the next call opens anew.
       blocking: () => void this.close(),
+      // Deleted by the user, or broken: the next call opens anew.
       terminated: () => {
         this.#database = undefined;
-        this.#onLost();
       },
     }).catch((cause: unknown) => {
       this.#database = undefined;
@@ -267,6 +277,8 @@ export class UploadStore {
     try {
       return await task(await this.#open());
     } catch (cause) {
+      // Firefox: after a quota error the connection is dead without a `close` event. The next call opens anew.
+      if (nameOf(cause) === 'InvalidStateError') this.#database = undefined;
       throw storageFailed('read', cause);
     }
   }
@@ -280,7 +292,7 @@ export class UploadStore {
     try {
       transaction = database.transaction(storeNames, 'readwrite', { durability });
     } catch (cause) {
-      // Firefox: after a quota error the connection is dead without a `close` event. The next call opens anew.
+      // As above.
       this.#database = undefined;
       throw storageFailed('write', cause);
     }
@@ -307,29 +319,26 @@ function quietly(request: Promise<unknown>): void {
   request.catch(() => {});
 }
 
-function withTurn<Record extends UploadInfo & { readonly course: Course; readonly turn?: unknown }>(
-  record: Record,
-): UploadRecord {
-  const { turn: _, ...rest } = record;
-  const turn = turnOf(record, record.course.state);
-  return { ...(rest as unknown as UploadRecord), ...(turn === undefined ? {} : { turn }) };
+/** The turn follows from the state; `undefined` keeps a record out of the index. */
+function withTurn(record: Omit<UploadRecord, 'turn'>): UploadRecord {
+  return { ...record, turn: turnOf(record, record.course.state) };
 }
 
 /** Names of DOMExceptions are the only thing that browsers agree on here; `tx.error` can even be null in WebKit. */
+function nameOf(cause: unknown): string {
+  return typeof cause === 'object' && cause !== null && 'name' in cause ? String(cause.name) : '';
+}
+
 function storageFailed(what: string, cause: unknown): UploadError {
   if (cause instanceof UploadError) return cause;
-  const name = typeof cause === 'object' && cause !== null && 'name' in cause ? String(cause.name) : '';
-  if (name === 'QuotaExceededError') {
-    return new UploadError(
-      'quota-exceeded',
-      'The browser has no room for this file. Free some space on the device, then add it again.',
-      { cause },
-    );
+  if (nameOf(cause) === 'QuotaExceededError') {
+    return new UploadError('quota-exceeded', 'No room left on this device. Free some space, then try again.', {
+      cause,
+    });
   }
-  const { message } = toWire(cause);
   return new UploadError(
     'storage-failed',
-    `Could not ${what} in IndexedDB (${message}). Reload the page; if it stays, the browser's storage is damaged or blocked.`,
+    `IndexedDB: could not ${what} (${toWire(cause).message}). If a reload does not help, the browser's storage is damaged or blocked.`,
     { cause },
   );
 }

@@ -1,0 +1,165 @@
+// A clock that jumps: as soon as nothing is under way (no transaction, no request, no read of a Blob), it goes to the
+// next moment at which somebody wants to be woken. Hours of back-off pass in milliseconds, and never by chance.
+
+import 'fake-indexeddb/auto';
+import type { Clock } from '../../sw/clock.js';
+
+let underWay = 0;
+let stamp = 0;
+
+async function busy<Value>(work: Promise<Value>): Promise<Value> {
+  underWay += 1;
+  stamp += 1;
+  try {
+    return await work;
+  } finally {
+    underWay -= 1;
+    stamp += 1;
+  }
+}
+
+function ended(target: EventTarget, ...types: readonly string[]): Promise<void> {
+  return new Promise((resolve) => {
+    for (const type of types) target.addEventListener(type, () => resolve(), { once: true });
+  });
+}
+
+const transaction = IDBDatabase.prototype.transaction;
+IDBDatabase.prototype.transaction = function (this: IDBDatabase, ...args: Parameters<IDBDatabase['transaction']>) {
+  const opened = transaction.apply(this, args);
+  void busy(ended(opened, 'complete', 'abort'));
+  return opened;
+};
+
+const open = IDBFactory.prototype.open;
+IDBFactory.prototype.open = function (this: IDBFactory, ...args: Parameters<IDBFactory['open']>) {
+  const request = open.apply(this, args);
+  void busy(ended(request, 'success', 'error'));
+  return request;
+};
+
+const arrayBuffer = Blob.prototype.arrayBuffer;
+Blob.prototype.arrayBuffer = function (this: Blob) {
+  return busy(arrayBuffer.call(this));
+};
+
+const originalFetch = globalThis.fetch;
+globalThis.fetch = (input, init) =>
+  busy(
+    (async () => {
+      const response = await originalFetch(input, init);
+      const { status, headers } = response;
+      const body = await response.arrayBuffer();
+      return new Response(body.byteLength === 0 ? null : body, { status, headers });
+    })(),
+  );
+
+interface Timer {
+  readonly dueAtMs: number;
+  readonly order: number;
+  readonly fire: () => void;
+}
+
+export class VirtualTime implements Clock {
+  #nowMs = 1_700_000_000_000;
+  #seed: number;
+  #order = 0;
+  readonly #timers = new Set<Timer>();
+  /** Requests that hang on purpose: time goes on although they are under way. */
+  hanging: () => number = () => 0;
+
+  constructor(seed = 1) {
+    this.#seed = seed;
+  }
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  random(): number {
+    this.#seed = (this.#seed * 48_271) % 2_147_483_647;
+    return this.#seed / 2_147_483_647;
+  }
+
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      stamp += 1;
+      const forget = () => {
+        this.#timers.delete(timer);
+        signal?.removeEventListener('abort', stop);
+      };
+      const stop = () => {
+        forget();
+        reject(signal?.reason);
+      };
+      this.#order += 1;
+      const timer: Timer = {
+        dueAtMs: this.#nowMs + Math.max(0, delayMs),
+        order: this.#order,
+        fire: () => {
+          forget();
+          resolve();
+        },
+      };
+      this.#timers.add(timer);
+      signal?.addEventListener('abort', stop);
+    });
+  }
+
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  /** Resolves once nothing happens any more without time passing. */
+  async settle(): Promise<void> {
+    let seen = -1;
+    for (let quiet = 0; quiet < 8; ) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (underWay > this.hanging()) await new Promise((resolve) => setTimeout(resolve, 1));
+      quiet = underWay <= this.hanging() && stamp === seen ? quiet + 1 : 0;
+      seen = stamp;
+    }
+  }
+
+  /** Lets time pass until `condition` gives something; fails after `limitMs` of it, or if nobody waits for time. */
+  async until<Value>(
+    what: string,
+    condition: () => Promise<Value | undefined | false> | Value | undefined | false,
+    limitMs = 86_400_000,
+  ): Promise<Value> {
+    const endMs = this.#nowMs + limitMs;
+    for (;;) {
+      await this.settle();
+      const value = await condition();
+      if (value !== undefined && value !== false) return value;
+      await this.settle();
+      if (!this.#jump(endMs)) throw new Error(`${what}: not within ${limitMs} ms`);
+    }
+  }
+
+  /** Lets `ms` pass, and whatever falls due in them happen. */
+  async pass(ms: number): Promise<void> {
+    const endMs = this.#nowMs + ms;
+    do await this.settle();
+    while (this.#jump(endMs));
+    this.#nowMs = endMs;
+    await this.settle();
+  }
+
+  #jump(endMs: number): boolean {
+    let next: Timer | undefined;
+    for (const timer of this.#timers) {
+      if (
+        next === undefined ||
+        timer.dueAtMs < next.dueAtMs ||
+        (timer.dueAtMs === next.dueAtMs && timer.order < next.order)
+      )
+        next = timer;
+    }
+    if (next === undefined || next.dueAtMs > endMs) return false;
+    this.#nowMs = Math.max(this.#nowMs, next.dueAtMs);
+    next.fire();
+    return true;
+  }
+}

@@ -1,0 +1,61 @@
+// The harness with the test page as the served app. `import { test, expect } from './pages/fixtures.js'`.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Page } from 'playwright';
+import type { SourceFile } from '../harness/files.js';
+import { test as base } from '../harness/fixtures.js';
+import { buildPages } from './build.js';
+import type { EnqueueResult } from './page.js';
+
+export { expect } from '../harness/fixtures.js';
+
+export interface Pages {
+  /** What the server serves; complete before it starts. */
+  appDir: string;
+  /** Temporary, for files to add. */
+  filesDir: string;
+}
+
+export const test = base.extend<Pages>({
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads a fixture's needs from this pattern.
+  appDir: async ({}, use) =>
+    temporary('app', async (dir) => {
+      await buildPages(dir);
+      await use(dir);
+    }),
+  // biome-ignore lint/correctness/noEmptyPattern: as above.
+  filesDir: async ({}, use) => temporary('files', use),
+  serverEnv: async ({ appDir }, use) => use({ APP_DIR: appDir }),
+});
+
+async function temporary(name: string, use: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), `backhaul-${name}-`));
+  await use(dir);
+  await rm(dir, { recursive: true, force: true });
+}
+
+/** Opens the test page with Backhaul on `worker`. */
+export async function openLab(page: Page, origin: string, worker = '/worker.js'): Promise<void> {
+  await page.goto(`${origin}/?worker=${encodeURIComponent(worker)}`);
+  await page.locator('html[data-ready]').waitFor();
+}
+
+/** Picks files and looks at their sizes, as every app does that shows what was picked. */
+export async function choose(page: Page, files: readonly (SourceFile | string)[]): Promise<void> {
+  await page.locator('#file-input').setInputFiles(files.map((file) => (typeof file === 'string' ? file : file.path)));
+  await page.evaluate(() => window.lab.chosen().map(({ size }) => size));
+}
+
+/** Enqueues what was picked. */
+export function enqueueChosen(page: Page, endpoint = 'photos'): Promise<EnqueueResult> {
+  return page.evaluate((name) => window.lab.enqueue(undefined, name), endpoint);
+}
+
+/** What this tab shows of each upload, by name. */
+export function shown(page: Page): Promise<Readonly<Record<string, string>>> {
+  return page.evaluate(() => {
+    const { uploads } = window.lab.backhaul?.getSnapshot() ?? { uploads: [] };
+    return Object.fromEntries(uploads.map(({ name, status }) => [name, status]));
+  });
+}

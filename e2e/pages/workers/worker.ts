@@ -1,0 +1,22 @@
+// The smallest worker on the library: one endpoint, on this origin or on the one that `?server=` names.
+import { byteOffset, installBackhaul } from '../../../sw/index.js';
+
+declare const self: ServiceWorkerGlobalScope;
+/** Put in by the build. Two versions differ in nothing else. */
+declare const VERSION: string;
+/** Whether this version replaces a running one at once. */
+declare const TAKE_OVER: boolean;
+
+const server = new URL(self.location.href).searchParams.get('server') ?? '';
+
+installBackhaul({
+  endpoints: {
+    photos: byteOffset({ statusUrl: `${server}/api/status`, uploadUrl: `${server}/api/upload`, settleMs: 0 }),
+  },
+});
+
+if (TAKE_OVER) self.addEventListener('install', (event) => event.waitUntil(self.skipWaiting()));
+self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
+self.addEventListener('message', ({ data, ports }) => {
+  if (data === 'version?') ports[0]?.postMessage(VERSION);
+});

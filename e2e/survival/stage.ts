@@ -1,0 +1,128 @@
+// Owns what a case plays on: one server, one link, one browser with the demo open, one file on its way. Knows how to
+// wait for things; does no harm itself (cases.ts) and judges nothing (verdict.ts).
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Page } from 'playwright';
+import type { OpenBrowser } from '../harness/browser.js';
+import type { SourceFile } from '../harness/files.js';
+import { fileIds } from '../harness/ledger.js';
+import type { Link, LinkRequest } from '../harness/link.js';
+import type { ReferenceServer } from '../harness/server.js';
+import { type Said, watchWords } from './said.js';
+
+export interface StageOptions {
+  readonly server: ReferenceServer;
+  readonly link: Link;
+  readonly file: SourceFile;
+  /** Opens a browser, again and again on the same profile. */
+  readonly launch: () => Promise<OpenBrowser>;
+}
+
+/** A sum of body bytes, and when it was first seen. */
+export interface Arrival {
+  readonly atMs: number;
+  readonly bytes: number;
+}
+
+const LOOK_EVERY_MS = 10;
+/** Guesses, for two busy cores: a cold Chromium that installs the worker took 6 s. */
+const READY_LIMIT_MS = 60_000;
+const SENT_LIMIT_MS = 60_000;
+
+export class Stage {
+  readonly server: ReferenceServer;
+  readonly link: Link;
+  readonly file: SourceFile;
+  /** Everything that any page of the app said, in order. */
+  readonly said: Said[] = [];
+  /** How the bytes went through the link. */
+  readonly arrivals: Arrival[] = [];
+  readonly #launch: () => Promise<OpenBrowser>;
+  readonly #watch: ReturnType<typeof setInterval>;
+  #browser: OpenBrowser | undefined;
+  #page: Page | undefined;
+
+  constructor(options: StageOptions) {
+    this.server = options.server;
+    this.link = options.link;
+    this.file = options.file;
+    this.#launch = options.launch;
+    this.#watch = setInterval(() => {
+      const bytes = this.sentBytes;
+      if (bytes > (this.arrivals.at(-1)?.bytes ?? 0)) this.arrivals.push({ atMs: Date.now(), bytes });
+    }, LOOK_EVERY_MS);
+  }
+
+  get browser(): OpenBrowser {
+    if (this.#browser === undefined) throw new Error('No browser is open.');
+    return this.#browser;
+  }
+
+  /** The tab that has the app. */
+  get page(): Page {
+    if (this.#page === undefined) throw new Error('The app is not open.');
+    return this.#page;
+  }
+
+  /** Body bytes that went through the link, over all requests. */
+  get sentBytes(): number {
+    return this.link.requests.reduce((sum, { bodyBytesForwarded }) => sum + bodyBytesForwarded, 0);
+  }
+
+  /** X-File-Id of the one file; undefined before its first request. */
+  get fileId(): string | undefined {
+    return fileIds(this.server.ledger)[0];
+  }
+
+  /** The POST that carries bytes now. */
+  get carrier(): LinkRequest | undefined {
+    return this.link.requests.findLast(({ method, outcome }) => method === 'POST' && outcome === 'open');
+  }
+
+  async openBrowser(): Promise<void> {
+    const browser = await this.#launch();
+    await watchWords(browser.context, (said) => this.said.push(said));
+    this.#browser = browser;
+    this.#page = browser.page;
+  }
+
+  /** Opens the app, in a new tab if `page` was closed, and waits until it can be used. */
+  async openApp(): Promise<void> {
+    if (this.page.isClosed()) this.#page = await this.browser.context.newPage();
+    await this.page.goto(this.link.origin);
+    await this.ready();
+  }
+
+  async ready(): Promise<void> {
+    await this.page.waitForSelector('html[data-ready="true"]', { state: 'attached', timeout: READY_LIMIT_MS });
+  }
+
+  /** Picks the file, and waits until `bytes` of it are on their way. */
+  async sendUntil(bytes: number): Promise<void> {
+    await this.page.locator('#file-input').setInputFiles(this.file.path);
+    await this.untilSent(bytes);
+  }
+
+  untilSent(bytes: number): Promise<void> {
+    return until(`${bytes} bytes went through the link`, SENT_LIMIT_MS, () => this.sentBytes >= bytes);
+  }
+
+  /** The whole file is there, and the page knows. */
+  async untilDelivered(limitMs: number): Promise<void> {
+    await until('the page says that the file is delivered', limitMs, () =>
+      this.page.evaluate('window.backhaul?.getSnapshot().totals.byStatus.completed === 1').catch(() => false),
+    );
+  }
+
+  close(): void {
+    clearInterval(this.#watch);
+  }
+}
+
+/** Waits for a condition. */
+export async function until(what: string, limitMs: number, holds: () => unknown): Promise<void> {
+  const endMs = Date.now() + limitMs;
+  while (!(await holds())) {
+    if (Date.now() > endMs) throw new Error(`Waited ${limitMs / 1000} s in vain until ${what}.`);
+    await delay(LOOK_EVERY_MS);
+  }
+}

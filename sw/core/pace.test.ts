@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest';
+import { Pace } from './pace.js';
+
+/** A pace that has seen `seconds` of a link with so many bytes a second. */
+function seen(bytesPerSecond: number, seconds = 5): Pace {
+  const pace = new Pace();
+  pace.end(pace.begin(0), bytesPerSecond * seconds, seconds * 1000);
+  return pace;
+}
+
+test('with nothing known, half a mebibyte, and half a minute for its answer', () => {
+  const pace = new Pace();
+  expect(pace.chunkBytes()).toBe(524_288);
+  expect(pace.limitMs(524_288, 0)).toBe(32_000);
+});
+
+test.each([
+  [1_000_000, 5_000_000],
+  [20_000, 100_000],
+  [1000, 65_536],
+  [0.1, 65_536],
+  [125_000_000, 625_000_000],
+])('on a link of %d bytes a second a body is %d bytes', (rate, bytes) => {
+  expect(seen(rate).chunkBytes()).toBe(bytes);
+});
+
+test('requests that run side by side share the link', () => {
+  const pace = new Pace();
+  const both = [pace.begin(0), pace.begin(0)] as const;
+  for (const transfer of both) expect(pace.end(transfer, 500_000, 1000)).toBe(500_000);
+  // Each had half of a megabyte a second; alone again, the next has all of it.
+  expect(pace.chunkBytes()).toBe(5_000_000);
+  pace.begin(2000);
+  expect(pace.chunkBytes()).toBe(2_500_000);
+});
+
+test('a long request says more than a short one', () => {
+  const pace = seen(1_000_000);
+  pace.end(pace.begin(0), 100, 50);
+  expect(pace.chunkBytes()).toBeGreaterThan(4_400_000);
+  pace.end(pace.begin(0), 100_000, 10_000);
+  expect(pace.chunkBytes()).toBeLessThan(1_500_000);
+});
+
+test('a failed request says nothing of the speed, and frees its share', () => {
+  const pace = seen(1_000_000);
+  expect(pace.end(pace.begin(0), 0, 60_000)).toBeUndefined();
+  expect(pace.chunkBytes()).toBe(5_000_000);
+});
+
+test('an answer in no time at all is not infinite speed', () => {
+  const pace = new Pace();
+  expect(pace.end(pace.begin(5), 1000, 5)).toBe(1_000_000);
+  const back = new Pace();
+  expect(Number.isFinite(back.end(back.begin(5000), 1000, 0))).toBe(true);
+});
+
+test('a stall halves what is thought of the link, and of nothing makes nothing', () => {
+  const pace = seen(1_000_000);
+  pace.stalled();
+  expect(pace.chunkBytes()).toBe(2_500_000);
+  const unknown = new Pace();
+  unknown.stalled();
+  expect(unknown.chunkBytes()).toBe(524_288);
+});
+
+test('no body is larger than what a 413 let through; the lowest counts', () => {
+  const pace = seen(1_000_000);
+  pace.shrink(1_000_000);
+  pace.shrink(2_000_000);
+  expect(pace.chunkBytes()).toBe(1_000_000);
+  pace.shrink(1000);
+  expect(pace.chunkBytes()).toBe(1000);
+});
+
+test.each([
+  [0, 8000],
+  [1, 16_000],
+  [3, 64_000],
+  [4, 120_000],
+  [100, 120_000],
+])(
+  'an answer is waited for at least 8 s, doubling with each futile attempt (%i), never over two minutes',
+  (attempt, limit) => {
+    expect(seen(1_000_000).limitMs(1000, attempt)).toBe(limit);
+  },
+);
+
+test('an answer may take twice what the link needs for its share', () => {
+  const pace = seen(1_000_000);
+  expect(pace.limitMs(10_000_000, 0)).toBe(20_000);
+  const one = pace.begin(0);
+  pace.begin(0);
+  expect(pace.limitMs(10_000_000, 0, one)).toBe(40_000);
+  expect(pace.limitMs(10 ** 12, 0)).toBe(120_000);
+});
+
+test('a question is given up early at first, later with what was seen, at most after 30 s', () => {
+  const pace = new Pace();
+  expect([0, 1, 2, 3, 4, 9].map((attempt) => pace.probeLimitMs(attempt))).toEqual([
+    2500, 5000, 10_000, 20_000, 30_000, 30_000,
+  ]);
+  pace.probed(1000);
+  expect(pace.probeLimitMs(0)).toBe(4000);
+  pace.probed(20_000);
+  expect(pace.probeLimitMs(0)).toBe(30_000);
+});
+
+test('one slow question is forgotten by and by', () => {
+  const pace = new Pace();
+  pace.probed(5000);
+  for (let count = 0; count < 50; count += 1) pace.probed(10);
+  expect(pace.probeLimitMs(0)).toBe(2500);
+});
