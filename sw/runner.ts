@@ -11,7 +11,7 @@ import type { Failure, Range } from './core/remote.js';
 import { type Decision, decide, lostTooOften, type Outage, RESTART_BUDGET, RESYNC_BUDGET } from './core/retry.js';
 import type { Outbox } from './outbox.js';
 import { type Adapter, type Io, ProtocolFailure, type Reply } from './protocols/adapter.js';
-import { requestOnce } from './protocols/http.js';
+import { hedge, requestOnce } from './protocols/http.js';
 import { isReadable, lastByte } from './readable.js';
 import type { UploadRecord } from './store/schema.js';
 import type { UploadStore } from './store/upload-store.js';
@@ -67,6 +67,8 @@ class Run {
   #emptySent = false;
   /** Sends in a row that gained nothing. */
   #futile: number;
+  /** The last request went silent: other connections may be just as dead. */
+  #silent: boolean;
   /** While a hidden 413 is suspected: bodies no larger than this. */
   #cautionBytes = Infinity;
 
@@ -75,6 +77,8 @@ class Run {
     this.#tools = tools;
     this.#context = context;
     this.#unsettled = record.course.tried;
+    const { state } = record.course;
+    this.#silent = state.status === 'waiting' && state.error?.code === 'timeout';
     // What has failed before gets one try, not a new budget.
     this.#futile = record.course.attempt > 0 ? RESYNC_BUDGET : 0;
     this.#synced = !record.course.tried && record.sizeBytes <= (context.adapter.blindBytes ?? 0);
@@ -217,6 +221,7 @@ class Run {
     const { course } = this.#record;
     const nowMs = clock.now();
     this.#synced = false;
+    this.#silent = failure.code === 'timeout';
     const sentBytes = step.type === 'send' ? Math.max(...step.ranges.map(([start, end]) => end - start)) : 0;
     const decision = decide(failure, {
       nowMs,
@@ -282,7 +287,7 @@ class Run {
 
   #io(limitMs: () => number, onAnswer: (elapsedMs: number) => void = () => {}): Io {
     const { clock, fetch } = this.#tools;
-    const { signal, adapter } = this.#context;
+    const { signal, adapter, pace } = this.#context;
     const limit = async (stop: AbortSignal) => {
       const startedAtMs = clock.now();
       for (;;) {
@@ -294,13 +299,18 @@ class Run {
     return {
       request: async (url, options) => {
         const startedAtMs = clock.now();
-        const answer = await requestOnce(url, options, {
-          fetch,
-          signal,
-          limit,
-          credentials: adapter.requests?.credentials ?? 'same-origin',
-          headers: () => adapter.requests?.headers?.(this.#record) ?? {},
-        });
+        const once = (stop: AbortSignal) =>
+          requestOnce(url, options, {
+            fetch,
+            signal: AbortSignal.any([signal, stop]),
+            limit,
+            credentials: adapter.requests?.credentials ?? 'same-origin',
+            headers: () => adapter.requests?.headers?.(this.#record) ?? {},
+          });
+        const answer =
+          this.#silent && options.method === 'GET'
+            ? await hedge(once, pace.hedgeMs(), (delayMs, stop) => clock.sleep(delayMs, stop))
+            : await once(signal);
         onAnswer(clock.now() - startedAtMs);
         return answer;
       },

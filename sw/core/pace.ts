@@ -13,6 +13,8 @@ const SHORTEST_LIMIT_MS = 8000;
 const LONGEST_LIMIT_MS = 120_000;
 const SHORTEST_PROBE_LIMIT_MS = 2500;
 const LONGEST_PROBE_LIMIT_MS = 30_000;
+/** Five dead connections are then passed in under 4 s. */
+const SHORTEST_HEDGE_MS = 700;
 
 /** One request under way. */
 export interface Transfer {
@@ -77,6 +79,11 @@ export class Pace {
   probeLimitMs(attempt: number): number {
     const usual = Math.max(SHORTEST_PROBE_LIMIT_MS, 4 * this.#slowestProbeMs);
     return Math.min(LONGEST_PROBE_LIMIT_MS, usual * 2 ** Math.min(attempt, 4));
+  }
+
+  /** When an answer is so late that asking on another connection is worth it. */
+  hedgeMs(): number {
+    return Math.max(SHORTEST_HEDGE_MS, 2 * this.#slowestProbeMs);
   }
 
   probed(elapsedMs: number): void {
