@@ -18,7 +18,7 @@ for (const play of survivalCases.filter(({ slow }) => slow === undefined)) {
     try {
       const verdict = await playCase(play, stage);
       await info.attach('trace', { body: verdict.trace.join('\n'), contentType: 'text/plain' });
-      expect(verdict).toMatchObject({ delivered: true, hashEqual: true });
+      expect(verdict).toMatchObject({ delivered: true, deliveries: 1, hashEqual: true });
       expect(verdict.writers).toBeLessThanOrEqual(1);
       if (play.sendsAgain === undefined) expect(verdict.acknowledgedSentAgainBytes).toBe(0);
     } finally {

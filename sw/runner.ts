@@ -24,7 +24,8 @@ export interface RunnerTools {
   readonly online: () => boolean;
 }
 
-export interface RunnerContext {
+/** What one run is about. */
+export interface RunnerContext extends RunnerTools {
   readonly adapter: Adapter;
   readonly pace: Pace;
   /** Most ranges of this upload at once. */
@@ -44,21 +45,20 @@ const UNREADABLE_MESSAGE = 'The browser lost the bytes of this file. Add it agai
 
 class Ended extends Error {}
 
-export async function runUpload(queued: UploadRecord, tools: RunnerTools, context: RunnerContext): Promise<RunOutcome> {
-  const run = new Run(queued, tools, context);
+export async function runUpload(queued: UploadRecord, context: RunnerContext): Promise<RunOutcome> {
+  const run = new Run(queued, context);
   try {
     return await run.toTheEnd();
   } catch (cause) {
     if (cause instanceof Ended) return 'ended';
     throw cause;
   } finally {
-    tools.outbox.speed(queued.id, undefined);
+    context.outbox.speed(queued.id, undefined);
   }
 }
 
 class Run {
   #record: UploadRecord;
-  readonly #tools: RunnerTools;
   readonly #context: RunnerContext;
   /** The server's word is known to be current. */
   #synced: boolean;
@@ -72,9 +72,8 @@ class Run {
   /** While a hidden 413 is suspected: bodies no larger than this. */
   #cautionBytes = Infinity;
 
-  constructor(record: UploadRecord, tools: RunnerTools, context: RunnerContext) {
+  constructor(record: UploadRecord, context: RunnerContext) {
     this.#record = record;
-    this.#tools = tools;
     this.#context = context;
     this.#unsettled = record.course.tried;
     const { state } = record.course;
@@ -151,7 +150,6 @@ class Run {
   async #send(ranges: readonly Range[]): Promise<void> {
     const { sizeBytes } = this.#record;
     const bytes = await this.#bytes();
-    const before = totalBytes(this.#record.course.held);
     await this.#commit({ type: 'sending', final: ranges.some(([, end]) => end === sizeBytes) });
     const results = await Promise.allSettled(
       ranges.map(async (range) => {
@@ -161,16 +159,11 @@ class Run {
       }),
     );
     const failed = results.find((result) => result.status === 'rejected');
-    if (totalBytes(this.#record.course.held) > before) {
-      this.#futile = 0;
-      this.#cautionBytes *= 2;
-    }
     if (failed !== undefined) throw failed.reason;
   }
 
   async #transfer(range: Range, bytes: Blob): Promise<Reply> {
-    const { adapter, pace } = this.#context;
-    const { clock } = this.#tools;
+    const { adapter, pace, clock } = this.#context;
     const [start, end] = range;
     const body = bytes.slice(start, end);
     if (body.size !== end - start) await this.#lost();
@@ -178,7 +171,7 @@ class Run {
     const limitMs = () => pace.limitMs(end - start, this.#record.course.attempt, transfer);
     try {
       const reply = await adapter.send(this.#record, this.#record.course.remote ?? {}, range, body, this.#io(limitMs));
-      this.#tools.outbox.speed(this.#record.id, pace.end(transfer, end - start, clock.now()));
+      this.#context.outbox.speed(this.#record.id, pace.end(transfer, end - start, clock.now()));
       this.#context.onAnswer();
       return reply;
     } catch (cause) {
@@ -210,14 +203,17 @@ class Run {
       type: 'replied',
       reply,
       range,
-      doneAtMs: done ? this.#tools.clock.now() : undefined,
+      doneAtMs: done ? this.#context.clock.now() : undefined,
     });
+    if (totalBytes(this.#record.course.held) > totalBytes(course.held)) {
+      this.#futile = 0;
+      this.#cautionBytes *= 2;
+    }
   }
 
   /** Undefined: go on at once. */
   async #recover(failure: Failure, step: Step): Promise<RunOutcome | undefined> {
-    const { clock, online } = this.#tools;
-    const { adapter, pace, outage } = this.#context;
+    const { clock, online, adapter, pace, outage } = this.#context;
     const { course } = this.#record;
     const nowMs = clock.now();
     this.#synced = false;
@@ -264,7 +260,7 @@ class Run {
   }
 
   async #bytes(): Promise<Blob> {
-    const [bytes] = await this.#tools.store.bytesOf([this.#record.id]);
+    const [bytes] = await this.#context.store.bytesOf([this.#record.id]);
     return bytes !== undefined && bytes.size === this.#record.sizeBytes ? bytes : this.#lost();
   }
 
@@ -278,16 +274,15 @@ class Run {
 
   /** A state that no longer lets the event in means that a user's command came first: then this run is over. */
   async #commit(event: CourseEvent): Promise<void> {
-    const record = await this.#tools.store.apply(this.#record.id, event);
+    const record = await this.#context.store.apply(this.#record.id, event);
     if (record === undefined) throw new Ended();
     this.#record = record;
-    this.#tools.outbox.changed(record);
+    this.#context.outbox.changed(record);
     if (record.course.state.status === 'paused') throw new Ended();
   }
 
   #io(limitMs: () => number, onAnswer: (elapsedMs: number) => void = () => {}): Io {
-    const { clock, fetch } = this.#tools;
-    const { signal, adapter, pace } = this.#context;
+    const { clock, fetch, signal, adapter, pace } = this.#context;
     const limit = async (stop: AbortSignal) => {
       const startedAtMs = clock.now();
       for (;;) {

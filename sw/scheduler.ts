@@ -205,7 +205,7 @@ export class Scheduler {
     const outage = () => this.#outage(endpoint);
     const onAnswer = () => void this.#reached(endpoint).catch(() => {});
     const parallel = () => Math.max(1, this.#options.concurrency + 1 - this.#active.size);
-    const outcome = await runUpload(record, this.#options, { adapter, pace, signal, outage, onAnswer, parallel });
+    const outcome = await runUpload(record, { ...this.#options, adapter, pace, signal, outage, onAnswer, parallel });
     if (outcome === 'ended' || outcome.scope !== 'endpoint') return;
     const { reason, untilMs = Infinity } = outcome;
     // A moment before a suspect falls due, so that another upload is the next trial.

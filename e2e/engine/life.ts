@@ -94,6 +94,15 @@ function current(): Life | undefined {
 
 type Listener = (event: Event) => void;
 
+function guard(life: Life, listener: Listener): Listener {
+  return (event) => {
+    // Stopped in an upgrade: that is undone as a whole.
+    const upgrade = event.type === 'upgradeneeded' ? (event.target as IDBOpenDBRequest).transaction : null;
+    if (upgrade !== null) life.track(upgrade);
+    if (life.step()) life.run(() => listener(event));
+  };
+}
+
 for (const prototype of [IDBRequest.prototype, IDBTransaction.prototype, IDBOpenDBRequest.prototype]) {
   const original = prototype.addEventListener as unknown as (this: object, type: string, listener: Listener) => void;
   const removed = prototype.removeEventListener as unknown as (this: object, type: string, listener: Listener) => void;
@@ -102,15 +111,8 @@ for (const prototype of [IDBRequest.prototype, IDBTransaction.prototype, IDBOpen
     addEventListener(this: object, type: string, listener: Listener) {
       // fake-indexeddb listens to itself; that is the browser's part, and outlives any worker.
       const life = /fake-indexeddb/.test(new Error().stack?.split('\n')[2] ?? '') ? undefined : current();
-      const guarded: Listener =
-        life === undefined
-          ? listener
-          : (event) => {
-              // Stopped in an upgrade: that is undone as a whole.
-              const upgrade = type === 'upgradeneeded' ? (this as IDBOpenDBRequest).transaction : null;
-              if (upgrade !== null) life.track(upgrade);
-              if (life.step()) life.run(() => listener(event));
-            };
+      // One wrapper for one listener, whatever it listens to: idb has the same function for `error` and `abort`.
+      const guarded = wrapped.get(listener) ?? (life === undefined ? listener : guard(life, listener));
       wrapped.set(listener, guarded);
       original.call(this, type, guarded);
     },

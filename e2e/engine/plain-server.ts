@@ -124,12 +124,14 @@ export class PlainServer {
   }
 
   async #answer(asked: Seen, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const fault = this.fault(asked);
     const { id, kind, startByte } = asked;
-    if (fault?.type === 'reset') return void request.destroy();
+    const planned = this.fault(asked);
+    const whole = Number(request.headers['content-length'] ?? 0);
+    const fault = planned?.type === 'cut' && planned.afterBytes >= whole ? undefined : planned;
+    if (fault?.type === 'reset') return void request.socket.destroy();
     if (fault?.type === 'hang') {
       this.hanging += 1;
-      request.on('close', () => {
+      response.on('close', () => {
         this.hanging -= 1;
       });
       return void request.resume();
@@ -140,10 +142,10 @@ export class PlainServer {
       return void response.end(fault.body);
     }
     if (kind === 'status') {
-      if (fault?.type === 'mute') return void request.destroy();
+      if (fault?.type === 'mute') return void request.socket.destroy();
       return void response.end(String(this.held(id)));
     }
-    if (Number(request.headers['content-length']) > this.limitBytes) {
+    if (whole > this.limitBytes) {
       for await (const part of request) asked.bodyBytes += part.length;
       response.writeHead(413, { 'Content-Type': 'text/html' });
       return void response.end('<html><h1>413 Request Entity Too Large</h1></html>');
@@ -160,17 +162,17 @@ export class PlainServer {
       const kept = part.subarray(0, left);
       asked.bodyBytes += kept.length;
       parts.push(kept);
-      if (asked.bodyBytes === (fault?.type === 'cut' ? fault.afterBytes : -1)) return void request.destroy();
+      if (asked.bodyBytes === (fault?.type === 'cut' ? fault.afterBytes : -1)) return void request.socket.destroy();
     }
-    if (fault?.type === 'cut') return void request.destroy();
+    if (fault?.type === 'cut') return void request.socket.destroy();
     const received = parts.reduce((sum, part) => sum + part.length, 0);
     if (received === Number(request.headers['x-file-size'])) {
       this.#partial.delete(id);
       this.delivered.set(id, [...(this.delivered.get(id) ?? []), Buffer.concat(parts)]);
-      if (fault?.type === 'mute') return void request.destroy();
+      if (fault?.type === 'mute') return void request.socket.destroy();
       return void response.end(`Success ${received}`);
     }
-    if (fault?.type === 'mute') return void request.destroy();
+    if (fault?.type === 'mute') return void request.socket.destroy();
     response.end();
   }
 }

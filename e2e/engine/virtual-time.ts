@@ -4,23 +4,33 @@
 import 'fake-indexeddb/auto';
 import type { Clock } from '../../sw/clock.js';
 
-let underWay = 0;
-let stamp = 0;
+/** What is under way in the current test. What an earlier one left behind does not count. */
+let current = { underWay: 0, stamp: 0 };
 
 async function busy<Value>(work: Promise<Value>): Promise<Value> {
-  underWay += 1;
-  stamp += 1;
+  const counts = current;
+  counts.underWay += 1;
+  counts.stamp += 1;
   try {
     return await work;
   } finally {
-    underWay -= 1;
-    stamp += 1;
+    counts.underWay -= 1;
+    counts.stamp += 1;
   }
 }
 
-function ended(target: EventTarget, ...types: readonly string[]): Promise<void> {
+/** The listener of fake-indexeddb itself, below what life.ts puts over it: events are heard in dead lives too. */
+const listen: (this: object, type: string, listener: () => void) => void = (() => {
+  let found: unknown;
+  for (let each: object | null = IDBTransaction.prototype; each !== null; each = Object.getPrototypeOf(each)) {
+    if (Object.hasOwn(each, 'addEventListener')) found = Reflect.get(each, 'addEventListener');
+  }
+  return found as typeof listen;
+})();
+
+function ended(target: object, ...types: readonly string[]): Promise<void> {
   return new Promise((resolve) => {
-    for (const type of types) target.addEventListener(type, () => resolve(), { once: true });
+    for (const type of types) listen.call(target, type, () => resolve());
   });
 }
 
@@ -69,6 +79,7 @@ export class VirtualTime implements Clock {
   hanging: () => number = () => 0;
 
   constructor(seed = 1) {
+    current = { underWay: 0, stamp: 0 };
     this.#seed = seed;
   }
 
@@ -84,7 +95,7 @@ export class VirtualTime implements Clock {
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
-      stamp += 1;
+      current.stamp += 1;
       const forget = () => {
         this.#timers.delete(timer);
         signal?.removeEventListener('abort', stop);
@@ -116,9 +127,9 @@ export class VirtualTime implements Clock {
     let seen = -1;
     for (let quiet = 0; quiet < 8; ) {
       await new Promise((resolve) => setImmediate(resolve));
-      if (underWay > this.hanging()) await new Promise((resolve) => setTimeout(resolve, 1));
-      quiet = underWay <= this.hanging() && stamp === seen ? quiet + 1 : 0;
-      seen = stamp;
+      if (current.underWay > this.hanging()) await new Promise((resolve) => setTimeout(resolve, 1));
+      quiet = current.underWay <= this.hanging() && current.stamp === seen ? quiet + 1 : 0;
+      seen = current.stamp;
     }
   }
 

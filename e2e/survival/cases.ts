@@ -2,21 +2,15 @@
 // harm and says when the upload could go on; whether it did is verdict.ts's business.
 import { setTimeout as delay } from 'node:timers/promises';
 import { carriesLastByte } from '../harness/link.js';
+import { announced, atOnce, type Fault, offlineFor, outage, sinceHole, unannounced } from './fault.js';
 import type { Stage } from './stage.js';
-
-/** What was done, in epoch milliseconds. */
-export interface Fault {
-  readonly startedAtMs: number;
-  /** From here on nothing but the client itself stands in the way. */
-  readonly couldGoOnAtMs: number;
-  /** An earlier moment that a user might count from. */
-  readonly also?: { readonly from: string; readonly atMs: number };
-}
 
 export interface SurvivalCase {
   readonly name: string;
   readonly title: string;
-  readonly inject: (stage: Stage) => Promise<Fault>;
+  /** Lays a trap before the first byte is sent; settles when it has sprung. */
+  readonly trap?: (stage: Stage) => Promise<unknown>;
+  readonly inject: (stage: Stage, sprung: Promise<unknown>) => Promise<Fault>;
   /** Longest time from `couldGoOnAtMs` to the first new byte (or, with `ends: 'page'`, to the page's word). */
   readonly limitMs?: (fault: Fault) => number;
   /** `page`: no byte is missing any more; what counts is that the page learns of it. Default `bytes`. */
@@ -25,28 +19,10 @@ export interface SurvivalCase {
   readonly mayGoOn?: true;
   /** Why acknowledged bytes have to be sent again here. */
   readonly sendsAgain?: string;
+  /** The server forgets what it has finished, so a lost answer brings the file once more. */
+  readonly deliversAgain?: true;
   /** Part of the script, too long for `npm test`. */
   readonly slow?: true;
-}
-
-/** Something announces it: `online`, a page, the lock of a stopped worker. */
-const announced = () => 1000;
-/** Nothing announces the return of a server: a quarter of the outage, and 2 s. */
-const unannounced = ({ startedAtMs, couldGoOnAtMs }: Fault) => (couldGoOnAtMs - startedAtMs) / 4 + 2000;
-const sinceHole = () => 15_000;
-
-/** Harm after which the upload could go on at once. */
-async function atOnce(harm: () => unknown): Promise<Fault> {
-  const startedAtMs = Date.now();
-  await harm();
-  return { startedAtMs, couldGoOnAtMs: startedAtMs };
-}
-
-/** Harm that takes its time: an outage. */
-async function outage(harm: () => unknown): Promise<Fault> {
-  const startedAtMs = Date.now();
-  await harm();
-  return { startedAtMs, couldGoOnAtMs: Date.now() };
 }
 
 const refusedFor = (seconds: number): SurvivalCase => ({
@@ -61,19 +37,6 @@ const refusedFor = (seconds: number): SurvivalCase => ({
   limitMs: unannounced,
   ...(seconds > 20 ? { slow: true } : {}),
 });
-
-/** The browser says that it is offline, and nothing passes. */
-async function offlineFor(seconds: number, { link, browser }: Stage, harm: () => void = () => {}): Promise<Fault> {
-  const startedAtMs = Date.now();
-  link.blackHoleAll();
-  harm();
-  await browser.context.setOffline(true);
-  await delay(seconds * 1000);
-  link.heal();
-  const couldGoOnAtMs = Date.now();
-  await browser.context.setOffline(false);
-  return { startedAtMs, couldGoOnAtMs };
-}
 
 /** After a reset the client asks where the server stands, and once it hears `lie` instead. */
 const wrongNumber = (name: string, title: string, lie: (sizeBytes: number) => number): SurvivalCase => ({
@@ -192,8 +155,9 @@ export const survivalCases: readonly SurvivalCase[] = [
   {
     name: 'last-answer-lost',
     title: 'last answer lost',
-    async inject({ link }) {
-      await link.dropNextAnswerTo('POST', '/api/upload', (request) => carriesLastByte(request));
+    trap: ({ link }) => link.dropNextAnswerTo('POST', '/api/upload', (request) => carriesLastByte(request)),
+    async inject(_stage, sprung) {
+      await sprung;
       return atOnce(() => undefined);
     },
     limitMs: unannounced,
@@ -212,6 +176,11 @@ export const survivalCases: readonly SurvivalCase[] = [
   wrongNumber('server-holds-more', 'wrong start byte: server holds more than it said', (bytes) => bytes * 0.25),
   wrongNumber('server-holds-less', 'wrong start byte: server holds less than it said', (bytes) => bytes * 0.75),
 ];
+
+/** What holds on a server that keeps its books in memory and forgets what is finished: the bytes arrive. No more. */
+export function onPlainServer({ limitMs: _promisedByOurs, ...play }: SurvivalCase): SurvivalCase {
+  return { ...play, sendsAgain: 'the server forgot them', deliversAgain: true };
+}
 
 /** Cases by name; all without names. */
 export function casesNamed(names: readonly string[]): readonly SurvivalCase[] {

@@ -30,13 +30,19 @@ function row(outcome: Outcome): string {
       : `**no**, ${verdicts.filter(holds).length} of ${runs.length}`;
   const cells = [
     failures.length === 0 ? play.title : `**${play.title}: ${[...new Set(failures)].join('; ')}**`,
-    of(({ delivered }) => delivered),
+    delivered(verdicts, runs.length),
     of(({ hashEqual }) => hashEqual),
     again(play, verdicts),
     time(verdicts),
     words(verdicts),
   ];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+}
+
+function delivered(verdicts: readonly Verdict[], runs: number): string {
+  const good = verdicts.filter((verdict) => verdict.delivered && verdict.deliveries > 0).length;
+  const most = Math.max(0, ...verdicts.map(({ deliveries }) => deliveries));
+  return good < runs ? `**no**, ${good} of ${runs}` : most > 1 ? `${most} times` : 'yes';
 }
 
 function again(play: SurvivalCase, verdicts: readonly Verdict[]): string {

@@ -1,5 +1,5 @@
 // Owns the story of one run as text: every request on the link, every note of the server, every word of the page.
-import type { Fault } from './cases.js';
+import type { Fault } from './fault.js';
 import type { Stage } from './stage.js';
 
 /** Lines in order of time, which is seconds since the fault. */

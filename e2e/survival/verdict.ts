@@ -7,14 +7,17 @@ import {
   maxConcurrentWriters,
 } from '../harness/ledger.js';
 import type { LinkRequest } from '../harness/link.js';
-import type { Fault, SurvivalCase } from './cases.js';
+import type { SurvivalCase } from './cases.js';
+import type { Fault } from './fault.js';
 import { saidBetween } from './said.js';
 import type { Stage } from './stage.js';
 import { traceOf } from './trace.js';
 
 export interface Verdict {
-  /** The server came to hold the whole file exactly once, in one copy. */
+  /** The server holds one whole copy. */
   readonly delivered: boolean;
+  /** How often it came to hold the whole file. */
+  readonly deliveries: number;
   readonly hashEqual: boolean;
   readonly acknowledgedSentAgainBytes: number;
   /** Body bytes on the wire, over the file's size; lost and repeated ones are more than 0. */
@@ -61,7 +64,8 @@ export async function judge(play: SurvivalCase, stage: Stage, run: Run): Promise
   const since = (fromMs: number) => (resumedAtMs === undefined ? undefined : Math.max(0, resumedAtMs - fromMs));
   const also = fault.also === undefined ? undefined : since(fault.also.atMs);
   const facts = {
-    delivered: held.length === 1 && deliveries(server.ledger, fileId) === 1,
+    delivered: held.length === 1,
+    deliveries: deliveries(server.ledger, fileId),
     hashEqual: held[0]?.sha256 === file.sha256,
     acknowledgedSentAgainBytes: acknowledgedBytesSentAgain(server.ledger, fileId, (line) => isHeard(line, unheard)),
     wireOverheadBytes: posts.reduce((sum, { bodyBytesForwarded }) => sum + bodyBytesForwarded, -file.sizeBytes),
@@ -80,7 +84,8 @@ export async function judge(play: SurvivalCase, stage: Stage, run: Run): Promise
 }
 
 function failureOf(play: SurvivalCase, facts: Omit<Verdict, 'failure'>): string | undefined {
-  if (!facts.delivered) return 'not delivered exactly once';
+  if (!facts.delivered || facts.deliveries === 0) return 'not delivered';
+  if (facts.deliveries > 1 && play.deliversAgain === undefined) return `delivered ${facts.deliveries} times`;
   if (!facts.hashEqual) return 'other bytes';
   if (facts.acknowledgedSentAgainBytes > 0 && play.sendsAgain === undefined) return 'acknowledged bytes sent again';
   if (facts.writers > 1) return `${facts.writers} writers at once`;

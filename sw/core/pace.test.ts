@@ -112,3 +112,10 @@ test('one slow question is forgotten by and by', () => {
   for (let count = 0; count < 50; count += 1) pace.probed(10);
   expect(pace.probeLimitMs(0)).toBe(2500);
 });
+
+test('a request of a few bytes says nothing of the link, not even the first one', () => {
+  const pace = new Pace();
+  pace.end(pace.begin(0), 1, 50);
+  expect(pace.chunkBytes()).toBe(524_288);
+  expect(pace.limitMs(524_288, 0)).toBeLessThanOrEqual(32_000);
+});

@@ -20,23 +20,17 @@ export interface HttpOptions {
 /** Sends one request and reads its answer to the end. */
 export async function requestOnce(url: string, options: RequestOptions, http: HttpOptions): Promise<Answer> {
   const over = new AbortController();
-  let limitMs: number | undefined;
-  const limit = http.limit(over.signal).then(
-    (elapsedMs) => {
-      limitMs = elapsedMs;
-      over.abort();
-    },
-    () => {},
-  );
   const signal = AbortSignal.any([http.signal, over.signal]);
   const stopped = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
-  stopped.catch(() => {});
-  try {
-    // A hook that never answers must not hold up a pause.
-    const appHeaders = await Promise.race([http.headers(), stopped]);
+  const late = (limitMs: number) =>
+    over.abort(
+      new ProtocolFailure('unreachable', 'timeout', `${url} did not answer within ${Math.round(limitMs / 1000)} s.`),
+    );
+  http.limit(over.signal).then(late, () => {});
+  const exchange = async () => {
     const response = await http.fetch(url, {
       method: options.method,
-      headers: checkedHeaders({ ...appHeaders, ...options.headers }),
+      headers: checkedHeaders({ ...(await http.headers()), ...options.headers }),
       body: options.body ?? null,
       credentials: http.credentials,
       cache: 'no-store',
@@ -49,18 +43,17 @@ export async function requestOnce(url: string, options: RequestOptions, http: Ht
       throw new ProtocolFailure('unreachable', 'unexpected-answer', message);
     }
     const text = await readText(response);
-    return { status: response.status, ok: response.ok, text, header: (name) => response.headers.get(name) };
+    return { status: response.status, ok: response.ok, text, header: (name: string) => response.headers.get(name) };
+  };
+  try {
+    // Raced, since a hook of the app that never answers must not hold up a pause.
+    return await Promise.race([exchange(), stopped]);
   } catch (cause) {
     if (cause instanceof ProtocolFailure) throw cause;
-    throw limitMs === undefined
-      ? new ProtocolFailure('unreachable', 'network', `${url} could not be reached.`, { cause })
-      : new ProtocolFailure('unreachable', 'timeout', `${url} did not answer within ${Math.round(limitMs / 1000)} s.`, {
-          cause,
-        });
+    throw new ProtocolFailure('unreachable', 'network', `${url} could not be reached.`, { cause });
   } finally {
     // Ends the timer, and whatever is left of an answer that was too long.
     over.abort();
-    await limit;
   }
 }
 

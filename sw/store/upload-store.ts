@@ -296,8 +296,13 @@ export class UploadStore {
       this.#database = undefined;
       throw storageFailed('write', cause);
     }
-    const done = transaction.done;
-    done.catch(() => {});
+    // idb's own `done` speaks at the first `error` event, when the transaction does not yet know its reason.
+    quietly(transaction.done);
+    const done = new Promise<void>((resolve, reject) => {
+      transaction.addEventListener('complete', () => resolve());
+      transaction.addEventListener('abort', () => reject(transaction.error));
+    });
+    quietly(done);
     try {
       const value = await task(transaction);
       await done;
@@ -308,8 +313,9 @@ export class UploadStore {
       } catch {
         // It has ended already; that is why we are here.
       }
-      // A request that was cut off by the abort says only "AbortError"; the transaction knows why.
-      throw storageFailed('write', transaction.error ?? cause);
+      // A request that was cut off says only "AbortError"; the transaction knows why, save in WebKit, where it may be null.
+      const reason = await done.catch((error: unknown) => error);
+      throw storageFailed('write', reason ?? cause);
     }
   }
 }

@@ -1,0 +1,368 @@
+// Races around the driver lock: who drives, and that nobody thinks that somebody else does. Invariants 4, 5, 14.
+
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { createEngine, type Engine, type Host } from '../../sw/engine.js';
+import { ProtocolFailure } from '../../sw/index.js';
+import type { Adapter } from '../../sw/protocols/adapter.js';
+import { VirtualTime } from './virtual-time.js';
+import { itemOf } from './worker.js';
+
+let databases = 0;
+
+/** An engine with a server that takes everything at once. */
+function engineWith(host: Partial<Host> = {}, adapter: Partial<Adapter> = {}) {
+  const time = new VirtualTime();
+  databases += 1;
+  const sent: string[] = [];
+  const rejections: unknown[] = [];
+  const onRejection = (cause: unknown) => void rejections.push(cause);
+  process.on('unhandledRejection', onRejection);
+  onTestFinished(() => void process.off('unhandledRejection', onRejection));
+  const plain: Adapter = {
+    kind: 'offset',
+    limits: {},
+    blindBytes: 1_000_000,
+    probe: async () => ({ held: [] }),
+    send: async ({ name }) => {
+      sent.push(name);
+      return {};
+    },
+    ...adapter,
+  };
+  const events: { readonly type: string }[] = [];
+  const engine = createEngine(
+    { endpoints: { photos: plain } },
+    {
+      databaseName: `scheduler-${process.pid}-${databases}`,
+      clock: time,
+      fetch,
+      holdLock: (task) => task(),
+      online: () => true,
+      newId: () => crypto.randomUUID(),
+      post: (event) => void events.push(event),
+      ...host,
+    },
+  );
+  const store = async (name: string) => {
+    const { file, ...info } = itemOf(name, new Uint8Array(10));
+    const bytes = await file.arrayBuffer();
+    await engine.store.add([
+      {
+        ...info,
+        id: name as never,
+        endpoint: 'photos',
+        metadata: {},
+        priority: 'normal',
+        addedAtMs: time.now(),
+        bytes,
+      },
+    ]);
+  };
+  return { time, engine, sent, events, rejections, store };
+}
+
+const statusOf = async (engine: Engine, id: string) => (await engine.store.get(id))?.course.state.status;
+
+describe('a wake-up', () => {
+  test.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20])(
+    'that comes %i turns after the lock was let go of is not lost',
+    async (turns) => {
+      let rounds = 0;
+      let work = async () => {};
+      const { time, engine, sent, store } = engineWith({
+        holdLock: async (task) => {
+          await task();
+          rounds += 1;
+          if (rounds === 1) await work();
+        },
+      });
+      work = async () => {
+        await store('late.bin');
+        void (async () => {
+          for (let turn = 0; turn < turns; turn += 1) await undefined;
+          await engine.scheduler.wake('command');
+        })();
+      };
+      await engine.scheduler.wake('command');
+      await time.until('delivery', async () => (await statusOf(engine, 'late.bin')) === 'completed', 60_000);
+      expect(sent).toEqual(['late.bin']);
+    },
+  );
+
+  test('says whether there is work, and only once the lock is held', async () => {
+    let free = () => {};
+    const before = new Promise<void>((resolve) => {
+      free = resolve;
+    });
+    const { time, engine, store } = engineWith({
+      holdLock: async (task) => {
+        await before;
+        await task();
+      },
+    });
+    expect(await Promise.race([engine.scheduler.wake('command'), time.settle()])).toBeUndefined();
+    await store('a.bin');
+    const again = engine.scheduler.wake('heartbeat');
+    free();
+    expect(await again).toBe(true);
+    await engine.scheduler.idle();
+    expect(await engine.scheduler.wake('command')).toBe(false);
+  });
+
+  test('of twenty at once makes one driver', async () => {
+    let holders = 0;
+    let most = 0;
+    const { engine, sent, store } = engineWith({
+      holdLock: async (task) => {
+        holders += 1;
+        most = Math.max(most, holders);
+        await task();
+        holders -= 1;
+      },
+    });
+    await store('a.bin');
+    await Promise.all(
+      Array.from({ length: 20 }, (_, index) => engine.scheduler.wake(index % 2 === 0 ? 'online' : 'command')),
+    );
+    await engine.scheduler.idle();
+    expect(most).toBe(1);
+    expect(sent).toEqual(['a.bin']);
+  });
+});
+
+describe('a lock', () => {
+  test('that cannot be had is asked for once a wake-up, and breaks nothing', async () => {
+    let asked = 0;
+    const { time, engine, rejections, store } = engineWith({
+      holdLock: async () => {
+        asked += 1;
+        await new Promise((resolve) => setImmediate(resolve));
+        if (asked > 500) await new Promise(() => {});
+        throw new DOMException('no', 'SecurityError');
+      },
+    });
+    await store('a.bin');
+    expect(await engine.scheduler.wake('command')).toBe(false);
+    await engine.scheduler.idle();
+    await time.pass(60_000);
+    expect(asked).toBe(1);
+    await engine.scheduler.wake('online');
+    expect(asked).toBe(2);
+    expect(rejections).toEqual([]);
+  });
+
+  test('that was stolen in the middle is asked for again at the next wake-up', async () => {
+    let steal = (_: unknown) => {};
+    let round = 0;
+    const { time, engine, sent, rejections, store } = engineWith(
+      {
+        holdLock: async (task) => {
+          round += 1;
+          if (round > 1) return task();
+          await new Promise<void>((_, reject) => {
+            steal = reject;
+            void task();
+          });
+        },
+      },
+      {
+        send: async ({ name }, _state, _range, _bytes, io) => {
+          if (round === 1) await io.sleep(1000);
+          sent.push(name);
+          return {};
+        },
+      },
+    );
+    await store('a.bin');
+    await engine.scheduler.wake('command');
+    await time.settle();
+    steal(new DOMException('stolen', 'AbortError'));
+    await engine.scheduler.idle();
+    await engine.scheduler.wake('command');
+    await time.until('delivery', async () => (await statusOf(engine, 'a.bin')) === 'completed', 60_000);
+    expect(sent).toEqual(['a.bin']);
+    expect(rejections).toEqual([]);
+  });
+});
+
+describe('the store', () => {
+  test('that fails while an endpoint comes back makes no unhandled rejection', async () => {
+    let fail = true;
+    const { time, engine, rejections, store } = engineWith(
+      {},
+      {
+        probe: async () => ({ held: [] }),
+        send: async (_upload, _state, _range, _bytes, io) => {
+          if (fail) {
+            fail = false;
+            await io.sleep(10);
+            throw new TypeError('an adapter with a fault');
+          }
+          return {};
+        },
+      },
+    );
+    const { hasten } = engine.store;
+    engine.store.hasten = async (...args) => {
+      if (!fail) throw new Error('broken');
+      return hasten.apply(engine.store, args);
+    };
+    await store('a.bin');
+    await engine.scheduler.wake('command');
+    await time.until('delivery', async () => (await statusOf(engine, 'a.bin')) === 'completed', 600_000);
+    await time.pass(1000);
+    expect(rejections).toEqual([]);
+  });
+
+  test('that cannot be read refuses a wake-up, and the next one is served', async () => {
+    const { engine, sent, rejections, store } = engineWith();
+    await store('a.bin');
+    const { endpointsWithWork } = engine.store;
+    engine.store.endpointsWithWork = async () => {
+      engine.store.endpointsWithWork = endpointsWithWork;
+      throw new Error('broken');
+    };
+    expect(await engine.scheduler.wake('command')).toBe(false);
+    await engine.scheduler.idle();
+    expect(await engine.scheduler.wake('command')).toBe(true);
+    await engine.scheduler.idle();
+    expect(sent).toEqual(['a.bin']);
+    expect(rejections).toEqual([]);
+  });
+});
+
+describe('an adapter', () => {
+  test('whose `complete` is always refused with 409 is not asked in a tight loop', async () => {
+    let asked = 0;
+    const { time, engine, store } = engineWith(
+      {},
+      {
+        probe: async ({ sizeBytes }) => ({ held: [[0, sizeBytes]] }),
+        complete: async () => {
+          asked += 1;
+          if (asked > 1000) await new Promise(() => {});
+          throw new ProtocolFailure('resync', 'offset-mismatch', 'parts are missing');
+        },
+      },
+    );
+    await store('a.bin');
+    await engine.scheduler.wake('command');
+    await time.pass(3_600_000);
+    expect(asked).toBeLessThan(300);
+  });
+
+  test('whose `complete` fails once is asked again, and then it is done', async () => {
+    let asked = 0;
+    const { time, engine, sent, store } = engineWith(
+      {},
+      {
+        probe: async ({ sizeBytes }) => ({ held: [[0, sizeBytes]] }),
+        complete: async () => {
+          asked += 1;
+          if (asked === 1) throw new ProtocolFailure('unreachable', 'network', 'gone');
+          return { done: true };
+        },
+      },
+    );
+    await store('a.bin');
+    await engine.scheduler.wake('command');
+    await time.until('delivery', async () => (await statusOf(engine, 'a.bin')) === 'completed', 60_000);
+    expect([asked, sent]).toEqual([2, ['a.bin']]);
+  });
+
+  test('that says neither how much it holds nor done at the end is asked again, not for ever', async () => {
+    let asked = 0;
+    const { time, engine, store } = engineWith(
+      {},
+      {
+        probe: async ({ sizeBytes }) => ({ held: [[0, sizeBytes]] }),
+        complete: async () => {
+          asked += 1;
+          if (asked > 200) await new Promise(() => {});
+          return {};
+        },
+      },
+    );
+    await store('a.bin');
+    await engine.scheduler.wake('command');
+    await time.pass(3_600_000);
+    expect(asked).toBeLessThan(200);
+  });
+
+  test('that forgets what it made starts over as often as the budget says, then fails', async () => {
+    let made = 0;
+    const { time, engine, store } = engineWith(
+      {},
+      {
+        create: async () => {
+          made += 1;
+          return { state: { url: `/${made}` } };
+        },
+        send: async () => {
+          throw new ProtocolFailure('restart', 'server-lost-bytes', 'no such upload', { httpStatus: 404 });
+        },
+      },
+    );
+    await store('a.bin');
+    await engine.scheduler.wake('command');
+    await time.until('failure', async () => (await statusOf(engine, 'a.bin')) === 'failed', 60_000);
+    expect(made).toBe(4);
+  });
+
+  test('a stop in the middle of a hanging adapter call frees the slot as soon as the call ends', async () => {
+    let end = () => {};
+    const { time, engine, store } = engineWith(
+      {},
+      {
+        send: async ({ name }) => {
+          if (name === 'a.bin') {
+            await new Promise<void>((resolve) => {
+              end = resolve;
+            });
+          }
+          return {};
+        },
+      },
+    );
+    await store('a.bin');
+    await engine.scheduler.wake('command');
+    await time.settle();
+    await engine.store.apply('a.bin', { type: 'paused' });
+    const stopped = engine.scheduler.stop(['a.bin']);
+    end();
+    await stopped;
+    await engine.scheduler.idle();
+    // The answer came after the pause: the server has it all, so it is done.
+    expect(await statusOf(engine, 'a.bin')).toBe('completed');
+  });
+});
+
+test('ticks come one at a time, however often the lock changed hands', async () => {
+  let round = 0;
+  const { time, engine, events, store } = engineWith(
+    {
+      holdLock: async (task) => {
+        await task();
+        round += 1;
+        if (round < 4) await engine.scheduler.wake('heartbeat').catch(() => {});
+      },
+    },
+    {
+      send: async (_upload, _state, _range, _bytes, io) => {
+        await io.sleep(round < 3 ? 10 : 200_000);
+        return {};
+      },
+    },
+  );
+  await store('a.bin');
+  void engine.scheduler.wake('command');
+  await time.pass(100);
+  for (const name of ['b.bin', 'c.bin', 'd.bin']) {
+    await store(name);
+    void engine.scheduler.wake('command');
+    await time.pass(100);
+  }
+  events.length = 0;
+  await time.pass(100_000);
+  expect(events.filter(({ type }) => type === 'tick').length).toBeLessThanOrEqual(6);
+});
