@@ -46,6 +46,22 @@ export async function activeWorker(registration: ServiceWorkerRegistration): Pro
   return registration.active ?? coming;
 }
 
+/** A newer worker that is about to take over; it waits for ever unless it calls `skipWaiting`. */
+const TAKEOVER_MS = 2000;
+
+/**
+ * Gives a newer worker the moment it needs to take over. Whoever wakes the old one in that moment makes Chromium wait
+ * until that is idle, which it is not before the last upload.
+ */
+export async function newcomer({ installing, waiting }: ServiceWorkerRegistration): Promise<void> {
+  const coming = installing ?? waiting;
+  if (coming === null) return;
+  await new Promise<void>((resolve) => {
+    setTimeout(resolve, TAKEOVER_MS);
+    coming.addEventListener('statechange', () => ['activated', 'redundant'].includes(coming.state) && resolve());
+  });
+}
+
 function failed(scriptUrl: string, cause?: unknown): UploadError {
   const reason = cause instanceof Error ? ` (${cause.message})` : '';
   return new UploadError(

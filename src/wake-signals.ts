@@ -2,6 +2,7 @@
 // stopped, and the signs of life that keep it running. All of them become a `wake`.
 
 import type { WakeReason } from './contracts/messages.js';
+import { newcomer } from './registration.js';
 
 export interface WakeSignals {
   /** True while there is something that the worker would do by itself. */
@@ -52,6 +53,7 @@ async function watchWorker(signals: WakeSignals, signal: AbortSignal): Promise<v
       const startedAtMs = Date.now();
       if (await signals.wake('command')) {
         await navigator.locks.request(signals.name, { signal }, () => {});
+        await newcomer(signals.registration);
         await signals.refresh();
         if (signals.working()) await pause(startedAtMs + SHORTEST_LIFE_MS - Date.now(), signal);
       } else {

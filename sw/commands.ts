@@ -161,6 +161,7 @@ const itemShape: Readonly<Record<keyof EnqueueItem, Check>> = {
 function isMetadata(value: unknown): boolean {
   return (
     fits(value, {}) &&
+    !Array.isArray(value) &&
     Object.values(value).every((text) => typeof text === 'string') &&
     JSON.stringify(value).length <= METADATA_CHARACTERS
   );
@@ -175,7 +176,7 @@ const shapes: { readonly [Type in Command['type']]: Readonly<Record<string, Chec
     priority: oneOf(priorities),
     items: isList((item) => fits(item, itemShape)),
   },
-  list: { afterOrder: 'number', limit: (limit) => Number.isSafeInteger(limit) && Number(limit) > 0 },
+  list: { afterOrder: Number.isFinite, limit: (limit) => Number.isSafeInteger(limit) && Number(limit) > 0 },
   control: {
     control: oneOf(['pause', 'resume', 'cancel', 'retry', 'remove'] satisfies Control[]),
     ids: (ids) => ids === 'all' || isList(isName)(ids),

@@ -31,7 +31,7 @@ export function installBackhaul(options: BackhaulOptions): void {
     newId: () => crypto.randomUUID(),
     post: (event) => channel.postMessage(envelope(event)),
   });
-  const updated = watchForUpdate(self.registration);
+  const updated = watchForUpdate(self.registration, self.serviceWorker);
   const held = (work: Promise<void>) => hold(work, systemClock, updated);
   const holding = () => held(engine.scheduler.idle());
 

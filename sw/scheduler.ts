@@ -39,13 +39,15 @@ interface Gate extends Outage {
   trying: boolean;
 }
 
+/** Waits for a network, or a server, that gives no sign of life. */
+const dead: readonly WaitReason[] = ['offline', 'backoff'];
 /** Waits that a wake-up cuts short. Retry-After never is: the server asked for it. */
 const hastened: Readonly<Partial<Record<WakeReason, readonly WaitReason[]>>> = {
-  online: ['offline', 'backoff', 'locked'],
-  start: ['offline', 'backoff', 'locked', 'auth'],
-  sync: ['offline', 'backoff', 'locked'],
+  online: [...dead, 'locked'],
+  start: [...dead, 'locked', 'auth'],
+  sync: [...dead, 'locked'],
   // The user is back, perhaps from signing in.
-  visible: ['offline', 'backoff', 'locked', 'auth'],
+  visible: [...dead, 'locked', 'auth'],
 };
 
 export class Scheduler {
@@ -57,8 +59,9 @@ export class Scheduler {
   #working: Promise<boolean> = Promise.resolve(false);
   #woken = false;
   #nudge: () => void = () => {};
-  #turn = 0;
+  #endpoints: readonly string[] | undefined;
   #storing = 0;
+  #announcements = 0;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -66,8 +69,12 @@ export class Scheduler {
 
   /** Looks at the queue now. True: the lock is held and there is something to do, now or in time. */
   async wake(reason: WakeReason): Promise<boolean> {
+    this.#endpoints = undefined;
     const reasons = hastened[reason];
-    if (reasons !== undefined) await this.#hasten(reasons);
+    if (reasons !== undefined) {
+      this.#announcements += 1;
+      await this.#hasten(reasons);
+    }
     this.#poke();
     if (this.#driving === undefined) {
       this.#working = new Promise((resolve) => {
@@ -145,34 +152,28 @@ export class Scheduler {
 
   /** Starts what can start; answers when the next one falls due (Infinity: none will by itself). */
   async #fill(): Promise<number> {
-    const { store, concurrency } = this.#options;
-    for (;;) {
-      if (this.#storing > 0) return this.#options.clock.now() + STORE_PAUSE_MS;
-      let dueAtMs = Infinity;
-      let started = false;
-      const endpoints = await store.endpointsWithWork();
-      this.#turn += 1;
-      for (let index = 0; index < endpoints.length && this.#active.size < concurrency; index += 1) {
-        const endpoint = endpoints[(index + this.#turn) % endpoints.length] ?? '';
-        const next = await this.#next(endpoint);
-        if (typeof next === 'number') dueAtMs = Math.min(dueAtMs, next);
-        else {
-          await this.#start(next);
-          started = true;
-        }
-      }
-      if (!started) return dueAtMs;
-    }
-  }
-
-  /** The next upload of one endpoint, or when there is one. */
-  async #next(endpoint: string): Promise<UploadRecord | number> {
-    const { store, clock, outbox } = this.#options;
+    const { store, clock, concurrency, outbox } = this.#options;
     const now = clock.now();
-    const gate = this.#gates.get(endpoint);
-    if (gate?.trying) return Infinity;
-    if (gate !== undefined && now < gate.untilMs) return gate.untilMs;
-    return store.next(endpoint, now, new Set(this.#active.keys()), (corrupt) => outbox.changed(corrupt));
+    if (this.#storing > 0) return now + STORE_PAUSE_MS;
+    // New ones come with a wake-up.
+    this.#endpoints ??= await store.endpointsWithWork();
+    // Each endpoint gets the first free place in turn.
+    this.#endpoints = [...this.#endpoints.slice(1), ...this.#endpoints.slice(0, 1)];
+    let next = Infinity;
+    for (const endpoint of this.#endpoints) {
+      const gate = this.#gates.get(endpoint);
+      const free = concurrency - this.#active.size;
+      if (gate?.trying || free <= 0) continue;
+      if (gate !== undefined && now < gate.untilMs) {
+        next = Math.min(next, gate.untilMs);
+        continue;
+      }
+      const due = await store.next(endpoint, now, new Set(this.#active.keys()), gate === undefined ? free : 1);
+      outbox.changed(...due.corrupt);
+      for (const record of due.records) await this.#start(record);
+      next = Math.min(next, due.dueAtMs);
+    }
+    return next;
   }
 
   async #start(record: UploadRecord): Promise<void> {
@@ -187,7 +188,9 @@ export class Scheduler {
     const gate = this.#gates.get(endpoint);
     if (gate !== undefined) gate.trying = true;
     const abort = new AbortController();
-    const ended = this.#run(record, adapter, abort.signal)
+    // Not in this breath: whoever starts beside it is to be counted first.
+    const ended = Promise.resolve()
+      .then(() => this.#run(record, adapter, abort.signal))
       // The store failed in the middle: the record is as it was last committed, and is probed anew, but not at once.
       .catch(() => this.#close(endpoint, this.#options.clock.now() + STORE_PAUSE_MS, 'backoff'))
       .then(() => {
@@ -205,9 +208,12 @@ export class Scheduler {
     const outage = () => this.#outage(endpoint);
     const onAnswer = () => void this.#reached(endpoint).catch(() => {});
     const parallel = () => Math.max(1, this.#options.concurrency + 1 - this.#active.size);
+    const announcements = this.#announcements;
     const outcome = await runUpload(record, { ...this.#options, adapter, pace, signal, outage, onAnswer, parallel });
     if (outcome === 'ended' || outcome.scope !== 'endpoint') return;
     const { reason, untilMs = Infinity } = outcome;
+    // The network was said to be back while this was failing: often it is, a moment later.
+    if (announcements !== this.#announcements && dead.includes(reason)) return this.#hasten(dead);
     // A moment before a suspect falls due, so that another upload is the next trial.
     this.#close(endpoint, course.attempt >= SUSPECT_ATTEMPTS ? untilMs - 1 : untilMs, reason);
   }
@@ -218,7 +224,11 @@ export class Scheduler {
 
   #close(endpoint: string, untilMs: number, reason: WaitReason): void {
     const { attempt, sinceMs } = this.#outage(endpoint);
-    this.#gates.set(endpoint, { attempt: attempt + 1, sinceMs, untilMs, reason, trying: false });
+    const before = this.#gates.get(endpoint);
+    // What the server asked for, or what only a person can end, is not undone by a neighbour's lesser failure.
+    const asked = before?.reason === 'server' || before?.reason === 'auth' ? before : undefined;
+    const later = asked !== undefined && asked.untilMs > untilMs ? asked : { untilMs, reason };
+    this.#gates.set(endpoint, { ...later, attempt: attempt + 1, sinceMs, trying: false });
   }
 
   /** The endpoint answers again: whatever waited for it goes on, save what fails by itself. */
@@ -226,19 +236,19 @@ export class Scheduler {
     const gate = this.#gates.get(endpoint);
     if (gate === undefined) return;
     this.#gates.delete(endpoint);
-    const { store, clock, outbox } = this.#options;
-    const reasons = ['offline', 'backoff'] as const;
-    outbox.changed(...(await store.hasten(endpoint, clock.now(), reasons, gate.attempt)));
+    const { store, outbox } = this.#options;
+    const event = { type: 'hastened', reasons: dead, mostAttempts: gate.attempt } as const;
+    outbox.changed(...(await store.hasten(endpoint, event)));
     this.#poke();
   }
 
   async #hasten(reasons: readonly WaitReason[]): Promise<void> {
     const { store, clock, outbox, endpoints } = this.#options;
     for (const gate of this.#gates.values()) {
-      if (reasons.includes(gate.reason)) gate.untilMs = 0;
+      if (reasons.includes(gate.reason)) Object.assign(gate, { attempt: 0, sinceMs: clock.now(), untilMs: 0 });
     }
     for (const endpoint of endpoints.keys()) {
-      outbox.changed(...(await store.hasten(endpoint, clock.now(), reasons)));
+      outbox.changed(...(await store.hasten(endpoint, { type: 'hastened', reasons, fresh: true })));
     }
   }
 

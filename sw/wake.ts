@@ -12,12 +12,20 @@ export function hold(idle: Promise<void>, clock: Clock, updated: Promise<void>):
   return within(over, LONGEST_HOLD_MS, clock, false);
 }
 
-/** Resolves once a newer version of this worker is installed: from then on, it must be able to take over at any time. */
-export function watchForUpdate(registration: ServiceWorkerRegistration): Promise<void> {
+/**
+ * Resolves once a newer version of this worker is installed: from then on, it must be able to take over at any time.
+ * `self`: this worker; in Chromium it hears of its own installation, too.
+ */
+export function watchForUpdate(
+  registration: ServiceWorkerRegistration,
+  self: ServiceWorker | undefined,
+): Promise<void> {
   return new Promise((resolve) => {
-    if (registration.waiting !== null && registration.active !== null) resolve();
+    const { waiting } = registration;
+    if (waiting !== null && waiting !== self && registration.active !== null) resolve();
     registration.addEventListener('updatefound', () => {
       const { installing } = registration;
+      if (self !== undefined && self.state !== 'activated') return;
       installing?.addEventListener('statechange', () => {
         if (installing.state === 'installed') resolve();
       });

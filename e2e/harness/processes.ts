@@ -18,6 +18,11 @@ export interface TreeMemory {
   readonly bytes: number;
   readonly kind: 'pss' | 'rss';
   readonly processes: number;
+  /**
+   * Without pages of mapped files (0 if `rss`). Those of the browser's own program are shared with every other browser
+   * on the machine: when one of them starts or ends, `bytes` jumps by 100 MB.
+   */
+  readonly ownBytes: number;
 }
 
 /** The kernel's page size on every platform that has /proc and runs Chromium (x86-64; arm64 Debian and Ubuntu). */
@@ -108,18 +113,29 @@ function signal(pid: number): void {
 /** Memory of the tree under `rootPid` now; 0 bytes and 0 processes once it is gone. */
 export async function processTreeMemory(rootPid: number): Promise<TreeMemory> {
   const tree = treeOf(rootPid, await listProcesses());
-  const shares = await Promise.all(tree.map(({ pid }) => pssBytes(pid)));
+  const shares = await Promise.all(tree.map(({ pid }) => readShare(pid)));
   const measured = shares.filter((share) => share !== undefined);
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   // A process may end between the two looks; only if none can be read is PSS unavailable here.
-  const kind = measured.length > 0 ? 'pss' : 'rss';
-  const values = kind === 'pss' ? measured : tree.map(({ rssBytes }) => rssBytes);
-  return { bytes: values.reduce((sum, value) => sum + value, 0), kind, processes: values.length };
+  if (measured.length === 0)
+    return { bytes: sum(tree.map(({ rssBytes }) => rssBytes)), kind: 'rss', processes: tree.length, ownBytes: 0 };
+  return {
+    bytes: sum(measured.map(({ bytes }) => bytes)),
+    kind: 'pss',
+    processes: measured.length,
+    ownBytes: sum(measured.map(({ ownBytes }) => ownBytes)),
+  };
 }
 
-async function pssBytes(pid: number): Promise<number | undefined> {
+async function readShare(pid: number): Promise<Pick<TreeMemory, 'bytes' | 'ownBytes'> | undefined> {
   try {
-    const pssKiB = /^Pss:\s+(\d+)/m.exec(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1];
-    return pssKiB === undefined ? undefined : Number(pssKiB) * 1024;
+    const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
+    const field = (name: string) => new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1];
+    const pssKiB = field('Pss');
+    // Kernels before 5.9 do not split it.
+    const fileKiB = field('Pss_File') ?? 0;
+    if (pssKiB === undefined) return undefined;
+    return { bytes: Number(pssKiB) * 1024, ownBytes: (Number(pssKiB) - Number(fileKiB)) * 1024 };
   } catch {
     return undefined;
   }

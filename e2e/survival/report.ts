@@ -52,7 +52,7 @@ function again(play: SurvivalCase, verdicts: readonly Verdict[]): string {
   const overhead = most(({ wireOverheadBytes }) => wireOverheadBytes);
   const resends = most(({ silentResends }) => silentResends);
   const notes = [
-    ...(overhead > 0 ? [`${megabytes(overhead)} unacknowledged on the wire twice`] : []),
+    ...(overhead > 0 ? [`${megabytes(overhead)} more went out and was never acknowledged`] : []),
     ...(resends > 0 ? [`${resends} POST repeated by the browser itself`] : []),
   ];
   return `${bytes === 0 ? '0' : megabytes(bytes)}${reason}${notes.map((note) => `; ${note}`).join('')}`;
@@ -75,4 +75,5 @@ function words(verdicts: readonly Verdict[]): string {
 }
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
-const megabytes = (bytes: number) => (bytes < 100_000 ? `${bytes} B` : `${(bytes / 1e6).toFixed(1)} MB`);
+const megabytes = (bytes: number) =>
+  bytes < 100_000 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;

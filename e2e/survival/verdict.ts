@@ -20,7 +20,7 @@ export interface Verdict {
   readonly deliveries: number;
   readonly hashEqual: boolean;
   readonly acknowledgedSentAgainBytes: number;
-  /** Body bytes on the wire, over the file's size; lost and repeated ones are more than 0. */
+  /** Body bytes on the wire beyond the size of the file: lost on the way, refused, or sent in vain by the browser. */
   readonly wireOverheadBytes: number;
   /** POSTs that started where one before had started, with no question between: nobody but a browser does that. */
   readonly silentResends: number;

@@ -52,7 +52,7 @@ const table: Readonly<Record<keyof typeof events, string>> = {
   started:
     '               preparing preparing  preparing  preparing .         preparing  .         .         .         .',
   sending:
-    '               .         uploading  uploading  .         .         .          .         .         .         .',
+    '               uploading uploading  uploading  uploading .         .          .         .         .         .',
   replied:
     '               .         preparing  uploading  .         paused    completing .         .         .         .',
   'replied, done':

@@ -51,7 +51,14 @@ export type CourseEvent =
   | { readonly type: 'failed'; readonly error: WireError }
   | { readonly type: 'lost'; readonly error: WireError }
   // from a wake that makes waiting pointless
-  | { readonly type: 'hastened'; readonly reasons: readonly WaitReason[]; readonly mostAttempts: number }
+  | {
+      readonly type: 'hastened';
+      readonly reasons: readonly WaitReason[];
+      /** Those that failed more often stay. Default: none do. */
+      readonly mostAttempts?: number;
+      /** What failed before no longer counts. */
+      readonly fresh?: boolean;
+    }
   // from the user
   | { readonly type: 'paused' }
   | { readonly type: 'resumed' }
@@ -80,7 +87,8 @@ const pending: readonly UploadStatus[] = ['queued', 'waiting', ...underWay];
 const from: Readonly<Record<CourseEvent['type'], readonly UploadStatus[]>> = {
   // Found `uploading` after a stop is like any other start: the server is asked anew.
   started: pending,
-  sending,
+  // A file that was never tried is sent without a question first.
+  sending: ['queued', 'waiting', ...sending],
   // A pause does not unsay what the server has said meanwhile.
   replied: [...underWay, 'paused'],
   completing: sending,
@@ -127,9 +135,9 @@ export function transition(course: Course, event: CourseEvent): Course | undefin
     case 'lost':
       return to({ status: event.type, error: event.error });
     case 'hastened': {
-      const applies =
-        state.status === 'waiting' && event.reasons.includes(state.reason) && attempt <= event.mostAttempts;
-      return applies ? to(queued) : undefined;
+      const { reasons, mostAttempts = Infinity } = event;
+      if (state.status !== 'waiting' || !reasons.includes(state.reason) || attempt > mostAttempts) return undefined;
+      return to(queued, event.fresh ? fresh : {});
     }
     case 'paused':
       return to({ status: 'paused' });

@@ -45,6 +45,8 @@ export class Pace {
     const seconds = Math.max(1, nowMs - transfer.startedAtMs) / 1000;
     if (bytes === 0) return undefined;
     const own = bytes / seconds;
+    // A few bytes in a moment show the round trip, nothing else.
+    if (bytes < SMALLEST_BYTES && seconds < 1) return own;
     const link = own * transfer.peak;
     // A long request says more about the link than a short one, which mostly shows the round trip.
     const weight = this.#bytesPerSecond === undefined ? 1 : Math.min(0.7, Math.max(0.1, seconds));
@@ -52,9 +54,9 @@ export class Pace {
     return own;
   }
 
-  /** A request was cut off by its limit: the link is slower than thought, by how much is not known. */
-  stalled(): void {
-    if (this.#bytesPerSecond !== undefined) this.#bytesPerSecond /= 2;
+  /** A body of `bytes` was cut off by its limit: the link is slower than that, by how much is not known. */
+  stalled(bytes: number, elapsedMs: number): void {
+    this.#bytesPerSecond = Math.min(this.#bytesPerSecond ?? Infinity, (bytes * 1000) / elapsedMs) / 2;
   }
 
   /** Size of the next body. */

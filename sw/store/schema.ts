@@ -41,7 +41,7 @@ export interface BackhaulSchema extends DBSchema {
 }
 
 export type Database = IDBPDatabase<BackhaulSchema>;
-export const storeNames = ['uploads', 'bytes'] as const satisfies readonly StoreNames<BackhaulSchema>[];
+export type StoreName = StoreNames<BackhaulSchema>;
 
 /** An ordered ladder: each rung leads from one version to the next. No rung drops a record. */
 export function upgrade(database: Database, fromVersion: number): void {

@@ -4,7 +4,7 @@
 
 import { type IDBPTransaction, openDB } from 'idb';
 import { toWire, UploadError } from '../../src/contracts/errors.js';
-import type { UploadId, UploadInfo, WaitReason } from '../../src/contracts/upload.js';
+import type { UploadId, UploadInfo } from '../../src/contracts/upload.js';
 import { isSettled } from '../../src/contracts/upload.js';
 import { type CourseEvent, initialCourse, transition } from '../core/machine.js';
 import { isSize } from '../core/shape.js';
@@ -14,13 +14,15 @@ import {
   type Database,
   describeCorrupt,
   parseRecord,
-  storeNames,
+  type StoreName,
   turnOf,
   type UploadRecord,
   upgrade,
 } from './schema.js';
 
-type Transaction = IDBPTransaction<BackhaulSchema, ['uploads', 'bytes'], 'readwrite'>;
+type Transaction = IDBPTransaction<BackhaulSchema, StoreName[], 'readwrite'>;
+
+const bothStores: StoreName[] = ['uploads', 'bytes'];
 
 /** A file that is about to be accepted. */
 export interface NewUpload extends Omit<UploadInfo, 'order'> {
@@ -38,6 +40,14 @@ export interface Added {
 export interface CorruptRecord extends UploadInfo {
   readonly corrupt: true;
   readonly revision: number;
+}
+
+/** What is next in line. */
+export interface Due {
+  readonly records: readonly UploadRecord[];
+  /** Found in the line and taken out of it. */
+  readonly corrupt: readonly CorruptRecord[];
+  readonly dueAtMs: number;
 }
 
 /** What a listing holds: good records, and those that could not be read. */
@@ -63,7 +73,7 @@ export class UploadStore {
   }
 
   #add(uploads: readonly NewUpload[], look: boolean): Promise<readonly Added[]> {
-    return this.#write('relaxed', async (transaction) => {
+    return this.#write('strict', bothStores, async (transaction) => {
       const store = transaction.objectStore('uploads');
       const last = await store.index('byOrder').openKeyCursor(IDBKeyRange.upperBound(Number.MAX_SAFE_INTEGER), 'prev');
       let order = last === null ? 0 : Number(last.key);
@@ -104,7 +114,9 @@ export class UploadStore {
 
   /** The same for many, in one transaction; answers with those that changed. */
   async applyAll(ids: readonly string[], event: CourseEvent): Promise<readonly UploadRecord[]> {
-    return this.#write('relaxed', async (transaction) => {
+    // Progress leaves the bytes' store alone, so that others may be read meanwhile.
+    const frees = event.type === 'cancelled' || (event.type === 'replied' && event.doneAtMs !== undefined);
+    return this.#write('relaxed', frees ? bothStores : ['uploads'], async (transaction) => {
       const store = transaction.objectStore('uploads');
       const values = await Promise.all(ids.map((id) => store.get(id)));
       const changed: UploadRecord[] = [];
@@ -114,9 +126,7 @@ export class UploadStore {
         if (record === undefined || course === undefined) continue;
         const next = withTurn({ ...record, revision: record.revision + 1, course });
         quietly(store.put(next));
-        if (course.state.status === 'completed' || course.state.status === 'cancelled') {
-          quietly(transaction.objectStore('bytes').delete(next.id));
-        }
+        if (frees) quietly(transaction.objectStore('bytes').delete(next.id));
         changed.push(next);
       }
       return changed;
@@ -148,47 +158,33 @@ export class UploadStore {
   }
 
   /**
-   * The next upload of `endpoint` that is due, those that have waited before those that have not begun; or when the
-   * next one falls due (Infinity: never by itself). Skips `busy`. A record that cannot be read is taken out of the line and handed to `onCorrupt`.
+   * Up to `limit` uploads of `endpoint` that are due, those that have waited before those that have not begun; and when
+   * the next one falls due (Infinity: never by itself). Skips `busy`. What cannot be read is taken out of the line.
    */
-  async next(
-    endpoint: string,
-    nowMs: number,
-    busy: ReadonlySet<string>,
-    onCorrupt: (record: CorruptRecord) => void,
-  ): Promise<UploadRecord | number> {
-    const waited = IDBKeyRange.bound([endpoint, 0, Infinity], [endpoint, nowMs, []]);
-    const fresh = IDBKeyRange.bound([endpoint, 0], [endpoint, 0, []]);
-    const later = IDBKeyRange.bound([endpoint, nowMs], [endpoint, []], true);
-    for (const range of [waited, fresh]) {
-      const found = await this.#firstIn(range, busy, onCorrupt);
-      if (found !== undefined) return found;
-    }
-    const due = await this.#read((database) =>
-      database.transaction('uploads').store.index('byTurn').openKeyCursor(later),
-    );
-    return due === null ? Infinity : due.key[1];
+  async next(endpoint: string, nowMs: number, busy: ReadonlySet<string>, limit: number): Promise<Due> {
+    const bound = (from: number, to: number) => IDBKeyRange.bound([endpoint, from], [endpoint, to, []], from > 0);
+    const [waited, fresh, later] = await this.#read((database) => {
+      const index = database.transaction('uploads').store.index('byTurn');
+      return Promise.all([
+        index.getAll(bound(Number.MIN_VALUE, nowMs), busy.size + limit),
+        index.getAll(bound(0, 0), busy.size + limit),
+        index.openKeyCursor(bound(nowMs, Infinity)),
+      ]);
+    });
+    const values = [...waited, ...fresh].filter(({ id }) => !busy.has(id));
+    const corrupt = values.filter((value) => parseRecord(value) === undefined);
+    if (corrupt.length > 0) await this.#quarantine(corrupt);
+    return {
+      records: values.flatMap((value) => parseRecord(value) ?? []).slice(0, limit),
+      corrupt: corrupt.map((value) => ({ ...describeCorrupt(value), corrupt: true })),
+      dueAtMs: later === null ? Infinity : later.key[1],
+    };
   }
 
-  async #firstIn(
-    range: IDBKeyRange,
-    busy: ReadonlySet<string>,
-    onCorrupt: (record: CorruptRecord) => void,
-  ): Promise<UploadRecord | undefined> {
-    for (;;) {
-      const value = await this.#read(async (database) => {
-        let cursor = await database.transaction('uploads').store.index('byTurn').openCursor(range);
-        while (cursor !== null && busy.has(cursor.primaryKey)) cursor = await cursor.continue();
-        return cursor?.value;
-      });
-      if (value === undefined) return undefined;
-      const record = parseRecord(value);
-      if (record !== undefined) return record;
-      onCorrupt({ ...describeCorrupt(value), corrupt: true });
-      await this.#write('relaxed', async (transaction) => {
-        await transaction.objectStore('uploads').put({ ...value, turn: undefined });
-      });
-    }
+  #quarantine(values: readonly UploadRecord[]): Promise<void> {
+    return this.#write('relaxed', ['uploads'], async (transaction) => {
+      for (const value of values) quietly(transaction.objectStore('uploads').put({ ...value, turn: undefined }));
+    });
   }
 
   /** Endpoints that have work, in the order of their names. */
@@ -207,24 +203,16 @@ export class UploadStore {
     });
   }
 
-  /**
-   * Puts waiting uploads of `endpoint` back in line if they wait for one of `reasons` and have failed at most
-   * `mostAttempts` times; few wait, since a dead endpoint makes only its trials wait.
-   */
-  async hasten(
-    endpoint: string,
-    nowMs: number,
-    reasons: readonly WaitReason[],
-    mostAttempts = Infinity,
-  ): Promise<readonly UploadRecord[]> {
-    const later = IDBKeyRange.bound([endpoint, nowMs], [endpoint, []], true);
-    const ids = await this.#read((database) => database.getAllKeysFromIndex('uploads', 'byTurn', later));
-    return ids.length === 0 ? [] : this.applyAll(ids, { type: 'hastened', reasons, mostAttempts });
+  /** Puts uploads of `endpoint` back in line that wait; few do, since a dead endpoint makes only its trials wait. */
+  async hasten(endpoint: string, event: CourseEvent): Promise<readonly UploadRecord[]> {
+    const waiting = IDBKeyRange.bound([endpoint, Number.MIN_VALUE], [endpoint, []]);
+    const ids = await this.#read((database) => database.getAllKeysFromIndex('uploads', 'byTurn', waiting));
+    return ids.length === 0 ? [] : this.applyAll(ids, event);
   }
 
   /** Forgets settled uploads with all they have; answers with those that are gone. Others are left alone. */
   async remove(ids: readonly string[]): Promise<readonly UploadId[]> {
-    return this.#write('relaxed', async (transaction) => {
+    return this.#write('relaxed', bothStores, async (transaction) => {
       const store = transaction.objectStore('uploads');
       const values = await Promise.all(ids.map((id) => store.get(id)));
       const gone: UploadId[] = [];
@@ -285,12 +273,13 @@ export class UploadStore {
 
   async #write<Value>(
     durability: IDBTransactionDurability,
+    stores: StoreName[],
     task: (transaction: Transaction) => Promise<Value>,
   ): Promise<Value> {
     const database = await this.#open();
     let transaction: Transaction;
     try {
-      transaction = database.transaction(storeNames, 'readwrite', { durability });
+      transaction = database.transaction(stores, 'readwrite', { durability });
     } catch (cause) {
       // As above.
       this.#database = undefined;
