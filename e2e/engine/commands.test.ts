@@ -526,6 +526,30 @@ describe('what must not stop the others', () => {
     await stage.delivery(...files);
   });
 
+  test('ten damaged records before a sound one', async () => {
+    const stage = await setStage();
+    const { outcomes } = await stage.worker.send({
+      type: 'enqueue',
+      endpoint: 'photos',
+      metadata: {},
+      priority: 'high',
+      items: [],
+    });
+    expect(outcomes).toEqual([]);
+    await stage.worker.engine.store.list(-1, 1);
+    const database = await openDB(stage.databaseName, 1);
+    for (let order = 1; order <= 10; order += 1) {
+      await database.put('uploads', { id: `bad-${order}`, order, turn: ['photos', 0, 1, order] });
+    }
+    database.close();
+    const file = fileOf('sound.bin', 100);
+    await stage.add([file]);
+    await stage.delivery(file);
+    await stage.time.pass(1000);
+    const failed = (await stage.worker.list()).filter(({ status }) => status === 'failed');
+    expect(failed).toHaveLength(10);
+  });
+
   test.each(['fileId', 'headers'] as const)(
     'a %s of the app that throws: tried again, but not in a tight loop',
     async (hook) => {

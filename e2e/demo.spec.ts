@@ -1,0 +1,141 @@
+// The demo as a person meets it: in every state it is accessible (axe, WCAG 2 A and AA), says what is true, and opens
+// without a network from the first visit on. Pictures of each state go to the results folder, to be looked at.
+
+import AxeBuilder from '@axe-core/playwright';
+import type { Page } from 'playwright';
+import { addFiles, expect, test, untilDelivered } from './harness/fixtures.js';
+import { makePhotos } from './harness/photos.js';
+
+const phone = { width: 390, height: 844 };
+const desktop = { width: 1280, height: 800 };
+
+test.use({ linkOptions: { uplinkBitsPerSecond: 20_000_000 } });
+
+async function open(page: Page, origin: string): Promise<void> {
+  await page.goto(origin);
+  await page.locator('html[data-ready]').waitFor();
+}
+
+/** axe finds nothing, on a phone and on a desk, in the light and in the dark; and there is a picture of each. */
+async function inspect(page: Page, state: string, folder: string): Promise<void> {
+  for (const [device, viewport] of Object.entries({ phone, desktop })) {
+    await page.setViewportSize(viewport);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.screenshot({ path: `${folder}/${state}-${device}-${colorScheme}.png` });
+      const { violations } = await new AxeBuilder({ page })
+        .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'])
+        .analyze();
+      const found = violations.map(
+        ({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`,
+      );
+      expect(found, `${state}, ${device}, ${colorScheme}`).toEqual([]);
+    }
+  }
+}
+
+test('empty, busy, paused, offline, failed and delivered: accessible, and true', async ({
+  launch,
+  link,
+  server,
+}, info) => {
+  const photos = await makePhotos({ count: 12 });
+  const { page, context } = await launch();
+  const folder = info.outputPath('pictures');
+  await open(page, link.origin);
+  await inspect(page, 'empty', folder);
+
+  await addFiles(page, photos);
+  await expect(page.locator('#queue [data-status="uploading"]').first()).toBeVisible();
+  await inspect(page, 'busy', folder);
+
+  await page.locator('#pause-all').click();
+  await expect(page.locator('#queue [data-status="paused"]').first()).toBeVisible();
+  await expect(page.locator('#queue [data-status="uploading"]')).toHaveCount(0);
+  await inspect(page, 'paused', folder);
+
+  link.blackHoleAll();
+  await context.setOffline(true);
+  await expect(page.locator('#banner')).toContainText('offline');
+  await inspect(page, 'offline', folder);
+  link.heal();
+  await context.setOffline(false);
+
+  // A server that refuses for good.
+  const refused = link.replaceNextAnswer(
+    { method: 'POST', path: '/api/upload' },
+    { status: 422, body: 'No such album.' },
+  );
+  await page.locator('#resume-all').click();
+  await refused;
+  await expect(page.locator('#queue [data-status="failed"]')).toHaveCount(1);
+  await expect(page.locator('#queue')).toContainText('refused it (422)');
+  await inspect(page, 'failed', folder);
+
+  await page.locator('#retry-all').click();
+  await untilDelivered(server, photos);
+  await expect(page.locator('#queue [data-upload-id]')).toHaveCount(0);
+  await expect(page.locator('#status-line')).toHaveText('Everything is delivered');
+  await page.locator('#tab-delivered').click();
+  await expect(page.locator('#gallery [data-photo-key]')).toHaveCount(photos.length);
+  await inspect(page, 'delivered', folder);
+});
+
+test('opens without a network from the first visit on, takes photos, and delivers them later', async ({
+  launch,
+  link,
+  server,
+}) => {
+  const photos = await makePhotos({ count: 2 });
+  const { page } = await launch();
+  await open(page, link.origin);
+  await page.evaluate(async () => void (await navigator.serviceWorker.ready));
+  await link.refuse();
+  await page.reload();
+  await page.locator('html[data-ready]').waitFor();
+  await addFiles(page, photos);
+  await expect(page.locator('#status-line')).toContainText('2 photos are safe on this device');
+  await link.accept();
+  await untilDelivered(server, photos);
+});
+
+test('is installable', async ({ launch, link }) => {
+  const { page } = await launch();
+  await open(page, link.origin);
+  await page.evaluate(async () => void (await navigator.serviceWorker.ready));
+  const devtools = await page.context().newCDPSession(page);
+  const { installabilityErrors } = await devtools.send('Page.getInstallabilityErrors');
+  // A headless browser is one profile away from a real one.
+  expect(installabilityErrors.map(({ errorId }) => errorId).filter((id) => id !== 'in-incognito')).toEqual([]);
+  const { errors, manifest } = await devtools.send('Page.getAppManifest');
+  expect(errors).toEqual([]);
+  expect(manifest).toBeDefined();
+});
+
+test('a keyboard reaches every photo and every button', async ({ launch, link }) => {
+  const photos = await makePhotos({ count: 2 });
+  const { page } = await launch();
+  await open(page, link.origin);
+  await addFiles(page, photos);
+  await expect(page.locator('#queue [data-upload-id]')).toHaveCount(2);
+  await page.locator('#pause-all').focus();
+  await page.keyboard.press('Enter');
+  await expect(page.locator('#queue [data-status="paused"]')).toHaveCount(2);
+  const unnamed = await page
+    .locator('button:visible')
+    .evaluateAll(
+      (buttons) =>
+        buttons.filter((button) => `${button.textContent}${button.getAttribute('aria-label') ?? ''}`.trim() === '')
+          .length,
+    );
+  expect(unnamed).toBe(0);
+  const reached = new Set<string>();
+  for (let step = 0; step < 30; step += 1) {
+    await page.keyboard.press('Tab');
+    const tile = await page.evaluate(
+      () => document.activeElement?.closest<HTMLElement>('[data-upload-id]')?.dataset['uploadId'],
+    );
+    if (tile !== undefined) reached.add(tile);
+  }
+  expect(reached.size).toBe(2);
+});
