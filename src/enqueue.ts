@@ -42,6 +42,8 @@ const BATCHES_AT_ONCE = 2;
 /** The page may paint and answer between two slices of work. */
 const SLICE_MS = 8;
 const METADATA_CHARACTERS = 4096;
+/** What the worker takes; longer than any file system allows. */
+const NAME_CHARACTERS = 1024;
 
 /** Throws `invalid-option` for what the worker would not understand. */
 export function checkOptions({ endpoint, metadata = {}, priority = 'normal' }: EnqueueOptions): void {
@@ -51,6 +53,7 @@ export function checkOptions({ endpoint, metadata = {}, priority = 'normal' }: E
   if (
     typeof metadata !== 'object' ||
     metadata === null ||
+    Array.isArray(metadata) ||
     !Object.values(metadata).every((value) => typeof value === 'string')
   ) {
     throw bad('`metadata` must be an object whose values are strings');
@@ -68,7 +71,7 @@ export async function sendFiles(
   send: (command: Enqueue) => Promise<readonly EnqueueOutcome[]>,
 ): Promise<readonly EnqueueOutcome[]> {
   const { endpoint, metadata = {}, priority = 'normal', fingerprint } = options;
-  const outcomes: EnqueueOutcome[] = files.map((file, place) => notAFile(file, place));
+  const outcomes: EnqueueOutcome[] = files.map(neverSent);
   await touch(files);
   let next = 0;
   const sendSome = async (): Promise<void> => {
@@ -113,9 +116,11 @@ function fill(files: readonly unknown[], from: number, fingerprint: EnqueueOptio
     const file = files[end];
     if (file instanceof Blob) {
       const item = itemOf(file, fingerprint);
-      items.push(item);
-      places.push(end);
-      bytes += item.sizeBytes;
+      if (item.name.length <= NAME_CHARACTERS && item.fingerprint.length <= 2 * NAME_CHARACTERS) {
+        items.push(item);
+        places.push(end);
+        bytes += item.sizeBytes;
+      }
     }
     end += 1;
   }
@@ -135,9 +140,12 @@ function itemOf(file: Blob, fingerprint: EnqueueOptions['fingerprint']): Enqueue
 }
 
 /** What is said of whatever was never sent. */
-function notAFile(file: unknown, place: number): EnqueueOutcome {
-  const message = `Item ${place} of enqueue is ${file === null ? 'null' : typeof file}, not a File or Blob.`;
-  return { type: 'rejected', error: { code: 'not-a-file', message } };
+function neverSent(file: unknown, place: number): EnqueueOutcome {
+  const [code, what] =
+    file instanceof Blob
+      ? (['invalid-option', 'has a name or fingerprint that is too long'] as const)
+      : (['not-a-file', 'is not a File or Blob'] as const);
+  return { type: 'rejected', error: { code, message: `Item ${place} of enqueue ${what}.` } };
 }
 
 /** Lets the page paint and answer between batches. */

@@ -36,6 +36,8 @@ const SPEED_WINDOW_MS = 15_000;
 
 export class Mirror {
   readonly #uploads = new Map<UploadId, UploadSnapshot>();
+  /** Removed for good: a listing that began before may still name them. */
+  readonly #gone = new Set<UploadId>();
   readonly #listeners = new Set<() => void>();
   readonly #samples: { readonly atMs: number; readonly bytes: number }[] = [];
   readonly #byStatus = Object.fromEntries(uploadStatuses.map((status) => [status, 0])) as Record<UploadStatus, number>;
@@ -60,7 +62,7 @@ export class Mirror {
     let changed = false;
     for (const snapshot of snapshots) {
       const before = this.#uploads.get(snapshot.id);
-      if (before !== undefined && before.revision > snapshot.revision) continue;
+      if (this.#gone.has(snapshot.id) || (before?.revision ?? 0) > snapshot.revision) continue;
       this.#uploads.set(snapshot.id, snapshot);
       this.#count(before, -1);
       this.#count(snapshot, 1);
@@ -72,6 +74,7 @@ export class Mirror {
 
   remove(ids: readonly UploadId[]): void {
     for (const id of ids) {
+      this.#gone.add(id);
       this.#count(this.#uploads.get(id), -1);
       this.#uploads.delete(id);
     }

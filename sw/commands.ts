@@ -1,7 +1,7 @@
 // What a page may ask for. Everything that arrives is `unknown` until it was parsed here; a stranger's message is
 // ignored in silence, a relative's of another version is told so.
 
-import { toWire, UploadError, type WireError } from '../src/contracts/errors.js';
+import { UploadError, type WireError } from '../src/contracts/errors.js';
 import {
   type Command,
   type Control,
@@ -12,7 +12,6 @@ import {
   WIRE_VERSION,
 } from '../src/contracts/messages.js';
 import { priorities } from '../src/contracts/upload.js';
-import type { CourseEvent } from './core/machine.js';
 import { type Check, fits, isSize, oneOf } from './core/shape.js';
 import { acceptFiles, type IntakeTools } from './intake.js';
 import type { Scheduler } from './scheduler.js';
@@ -35,11 +34,11 @@ export function parseCommand(data: unknown): Command | undefined {
   if (envelope.wire !== WIRE_VERSION) {
     throw new UploadError(
       'version-mismatch',
-      `This page speaks wire version ${envelope.wire}, its service worker ${WIRE_VERSION}. Reload the page.`,
+      `Wire version ${envelope.wire} of the page, ${WIRE_VERSION} of the worker. Reload the page.`,
     );
   }
   const { body } = envelope;
-  if (!isCommand(body)) throw new UploadError('invalid-message', 'Not a command of the Backhaul class.');
+  if (!isCommand(body)) throw new UploadError('invalid-message', 'Not a Backhaul command.');
   return body;
 }
 
@@ -59,8 +58,11 @@ export async function execute(command: Command, tools: CommandTools): Promise<Re
       const records = await store.list(command.afterOrder, limit);
       return { snapshots: records.map((record) => outbox.snapshot(record)), more: records.length === limit };
     }
-    case 'control':
-      return { errors: await control(command.control, command.ids, tools) };
+    case 'control': {
+      const { control, ids } = command;
+      const refused = ids === 'all' ? await applyToAll(control, tools) : await apply(control, ids, tools);
+      return { errors: await Promise.all(refused.map((id) => whyNot(control, id, tools))) };
+    }
     case 'wake':
       return { working: await scheduler.wake(command.reason) };
     default:
@@ -68,80 +70,50 @@ export async function execute(command: Command, tools: CommandTools): Promise<Re
   }
 }
 
-async function control(
-  control: Control,
-  ids: readonly string[] | 'all',
-  tools: CommandTools,
-): Promise<readonly WireError[]> {
-  if (ids !== 'all') return apply(control, ids, tools, true);
-  let afterOrder = -1;
-  for (;;) {
+/** Names none that it does not apply to: pausing what has completed meanwhile is no mistake, only too late. */
+async function applyToAll(control: Control, tools: CommandTools): Promise<readonly string[]> {
+  for (let afterOrder = -1; ; ) {
     const page = await tools.store.list(afterOrder, MOST_LISTED);
     const last = page.at(-1);
     if (last === undefined) return [];
-    await apply(
-      control,
-      page.map(({ id }) => id),
-      tools,
-      false,
-    );
+    const ids = page.map(({ id }) => id);
+    await apply(control, ids, tools);
     afterOrder = last.order;
   }
 }
 
-/** `strict`: name those that it does not apply to. Pausing what has completed meanwhile is no mistake, only too late. */
+const eventTypes = { pause: 'paused', resume: 'resumed', cancel: 'cancelled', retry: 'retried' } as const;
+
+/** Answers with those that it does not apply to. */
 async function apply(
   control: Control,
   ids: readonly string[],
-  tools: CommandTools,
-  strict: boolean,
-): Promise<readonly WireError[]> {
-  const { store, outbox, scheduler, clock } = tools;
+  { store, outbox, scheduler, clock }: CommandTools,
+): Promise<readonly string[]> {
   let changed: readonly string[];
   if (control === 'remove') {
     const removed = await store.remove(ids);
     outbox.removed(removed);
     changed = removed;
   } else {
-    const records = await store.applyAll(ids, eventOf(control, clock.now()));
+    const records = await store.applyAll(ids, { type: eventTypes[control], atMs: clock.now() });
     outbox.changed(...records);
     changed = records.map(({ id }) => id);
     if (control === 'pause' || control === 'cancel') await scheduler.stop(changed);
     else scheduler.forgive();
     void scheduler.wake('command').catch(() => {});
   }
-  if (!strict) return [];
-  const done = new Set<string>(changed);
-  const rest = ids.filter((id) => !done.has(id));
-  return Promise.all(rest.map((id) => refused(control, id, tools)));
+  const done = new Set(changed);
+  return ids.filter((id) => !done.has(id));
 }
 
-function eventOf(control: Exclude<Control, 'remove'>, atMs: number): CourseEvent {
-  switch (control) {
-    case 'pause':
-      return { type: 'paused' };
-    case 'resume':
-      return { type: 'resumed' };
-    case 'cancel':
-      return { type: 'cancelled', atMs };
-    case 'retry':
-      return { type: 'retried' };
-    default:
-      return control satisfies never;
+async function whyNot(control: Control, uploadId: string, { store }: CommandTools): Promise<WireError> {
+  const record = await store.get(uploadId);
+  if (record === undefined) {
+    return { code: 'unknown-upload', message: `No upload ${uploadId} on this device.`, uploadId };
   }
-}
-
-async function refused(control: Control, id: string, { store }: CommandTools): Promise<WireError> {
-  const record = await store.get(id);
-  const error =
-    record === undefined
-      ? new UploadError('unknown-upload', `No upload ${id} on this device.`, { uploadId: id })
-      : new UploadError(
-          'invalid-transition',
-          `Cannot ${control} "${record.name}": it is ${record.course.state.status}.`,
-          { uploadId: id },
-        );
-  return toWire(error);
+  const message = `Cannot ${control} "${record.name}": it is ${record.course.state.status}.`;
+  return { code: 'invalid-transition', message, uploadId };
 }
 
 const isText = (most: number) => (value: unknown) => typeof value === 'string' && value.length <= most;
@@ -178,7 +150,7 @@ const shapes: { readonly [Type in Command['type']]: Readonly<Record<string, Chec
   },
   list: { afterOrder: Number.isFinite, limit: (limit) => Number.isSafeInteger(limit) && Number(limit) > 0 },
   control: {
-    control: oneOf(['pause', 'resume', 'cancel', 'retry', 'remove'] satisfies Control[]),
+    control: oneOf([...Object.keys(eventTypes), 'remove']),
     ids: (ids) => ids === 'all' || isList(isName)(ids),
   },
   wake: {

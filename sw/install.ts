@@ -1,6 +1,6 @@
 // Joins the engine to a service worker: the table of its events. The only file that reads `self`.
 
-import { type ErrorCode, toWire, UploadError } from '../src/contracts/errors.js';
+import { toWire, UploadError } from '../src/contracts/errors.js';
 import { type Command, envelope, type Reply, sharedName } from '../src/contracts/messages.js';
 import { systemClock } from './clock.js';
 import { execute, parseCommand } from './commands.js';
@@ -39,8 +39,9 @@ export function installBackhaul(options: BackhaulOptions): void {
     const answer = answerTo(event, engine);
     if (answer !== undefined) event.waitUntil(held(answer.then(() => engine.scheduler.idle())));
   });
-  self.addEventListener('activate', (event) => {
-    event.waitUntil(start(engine, 'start').then(holding));
+  self.addEventListener('activate', () => {
+    // Not held: until this event is over, no page of the app is answered by its worker.
+    void start(engine, 'start');
   });
   self.addEventListener('sync', (event) => {
     const sync = event as ExtendableEvent & { readonly tag: string };
@@ -69,20 +70,17 @@ async function start(engine: Engine, reason: 'start' | 'sync'): Promise<void> {
 function answerTo(event: ExtendableMessageEvent, engine: Engine): Promise<void> | undefined {
   const [port] = event.ports;
   const reply = (body: Reply) => port?.postMessage(envelope(body));
-  const refuse = (cause: unknown, fallback: ErrorCode) => reply({ type: 'refused', error: toWire(cause, fallback) });
+  const refuse = (cause: unknown) => reply({ type: 'refused', error: toWire(cause) });
   let command: Command | undefined;
   try {
     command = parseCommand(event.data);
   } catch (cause) {
-    refuse(cause, 'invalid-message');
-    return undefined;
+    refuse(cause);
   }
   if (command === undefined) return undefined;
   const busy = setInterval(() => reply({ type: 'busy' }), BUSY_MS);
   return execute(command, engine)
-    .then(
-      (value) => reply({ type: 'done', value }),
-      (cause) => refuse(cause, 'storage-failed'),
-    )
+    .then((value) => reply({ type: 'done', value }))
+    .catch(refuse)
     .finally(() => clearInterval(busy));
 }

@@ -1,14 +1,13 @@
 // Accepts files: checks them, stores them, proves that they can be read back, and only then says so (invariant 1).
 // One bad file never stops the others.
 
-import { toWire, UploadError } from '../src/contracts/errors.js';
+import { type ErrorCode, toWire, UploadError } from '../src/contracts/errors.js';
 import type { Command, EnqueueItem, EnqueueOutcome } from '../src/contracts/messages.js';
 import type { UploadId } from '../src/contracts/upload.js';
 import type { Clock } from './clock.js';
 import type { Outbox } from './outbox.js';
 import { isReadable, lastByte, read } from './readable.js';
 import { unknownEndpoint } from './scheduler.js';
-import type { UploadRecord } from './store/schema.js';
 import type { Added, NewUpload, UploadStore } from './store/upload-store.js';
 
 type Enqueue = Extract<Command, { type: 'enqueue' }>;
@@ -32,45 +31,31 @@ export interface IntakeTools {
 
 /** One outcome for each item, in their order. What is `accepted` is durable. */
 export async function acceptFiles(command: Enqueue, tools: IntakeTools): Promise<readonly EnqueueOutcome[]> {
-  if (!tools.isEndpoint(command.endpoint)) {
-    throw unknownEndpoint(command.endpoint);
-  }
+  if (!tools.isEndpoint(command.endpoint)) throw unknownEndpoint(command.endpoint);
   const prepared = await Promise.all(command.items.map((item) => prepare(item, command, tools)));
   const good = prepared.filter((upload): upload is NewUpload => !(upload instanceof UploadError));
-  const stored = await storeBatch(good, tools);
-  let index = 0;
+  const stored = (await storeBatch(good, tools)).values();
   return prepared.map((upload) => {
-    const result = upload instanceof UploadError ? upload : stored[index++];
-    if (result === undefined || result instanceof UploadError) {
-      return { type: 'rejected', error: toWire(result) };
-    }
-    return { type: 'accepted', snapshot: tools.outbox.snapshot(result.record) };
+    const result = upload instanceof UploadError ? upload : stored.next().value;
+    return result === undefined || result instanceof UploadError
+      ? { type: 'rejected', error: toWire(result) }
+      : { type: 'accepted', snapshot: tools.outbox.snapshot(result.record) };
   });
 }
 
-async function prepare(item: EnqueueItem, command: Enqueue, tools: IntakeTools): Promise<NewUpload | UploadError> {
-  const { file, name, type, sizeBytes, lastModifiedMs, fingerprint } = item;
-  if (!(file instanceof Blob)) {
-    return new UploadError('not-a-file', `"${name}" is not a File or Blob.`);
-  }
+async function prepare(
+  { file, ...item }: EnqueueItem,
+  { endpoint, metadata, priority }: Enqueue,
+  { clock, newId }: IntakeTools,
+): Promise<NewUpload | UploadError> {
+  const { name, type, sizeBytes, lastModifiedMs, fingerprint } = item;
+  if (!(file instanceof Blob)) return refuse('not-a-file', name, 'is no File or Blob.');
   try {
-    const inline = sizeBytes <= INLINE_BYTES;
-    const bytes = inline ? await read(file, tools.clock) : file;
-    if (bytes === undefined) return unreadable(name, 'it took too long');
+    const bytes = sizeBytes <= INLINE_BYTES ? await read(file, clock) : file;
+    if (bytes === undefined) return unreadable(name, 'too slow');
     if ((bytes instanceof Blob ? bytes.size : bytes.byteLength) !== sizeBytes) return changed(name);
-    return {
-      id: tools.newId() as UploadId,
-      endpoint: command.endpoint,
-      fingerprint,
-      name,
-      type,
-      sizeBytes,
-      lastModifiedMs,
-      metadata: command.metadata,
-      priority: command.priority,
-      addedAtMs: tools.clock.now(),
-      bytes,
-    };
+    const info = { endpoint, fingerprint, name, type, sizeBytes, lastModifiedMs, metadata, priority };
+    return { ...info, id: newId() as UploadId, addedAtMs: clock.now(), bytes };
   } catch (cause) {
     return unreadable(name, cause);
   }
@@ -92,7 +77,7 @@ async function storeBatch(
     const first = await storeBatch(uploads.slice(0, half), tools);
     return [...first, ...(await storeBatch(uploads.slice(half), tools))];
   }
-  return verify(uploads, added, tools);
+  return verify(added, tools);
 }
 
 /**
@@ -101,67 +86,54 @@ async function storeBatch(
  * stopped between storing and verifying them.
  */
 async function verify(
-  uploads: readonly NewUpload[],
   added: readonly Added[],
-  tools: IntakeTools,
+  { store, outbox, clock }: IntakeTools,
 ): Promise<readonly (Added | UploadError)[]> {
-  const { store, outbox, clock } = tools;
-  const doubtful = added.flatMap(({ record }) =>
-    record.sizeBytes >= VERIFIED_BYTES && !record.course.tried ? [record] : [],
+  const records = added.map(({ record }) => record);
+  const doubtful = records.filter(({ sizeBytes, course }) => sizeBytes >= VERIFIED_BYTES && !course.tried);
+  const blobs = await store.bytesOf(doubtful.map(({ id }) => id));
+  const broken: string[] = [];
+  await Promise.all(
+    doubtful.map(async ({ id, sizeBytes }, index) => {
+      const blob = blobs[index];
+      if (blob?.size !== sizeBytes || !(await isReadable(lastByte(blob), clock))) broken.push(id);
+    }),
   );
-  const broken = await unreadableOf(doubtful, tools);
   // What was delivered meanwhile has no bytes any more, and is beyond cancelling.
   const cancelled = broken.length > 0 ? await store.applyAll(broken, { type: 'cancelled', atMs: clock.now() }) : [];
   const bad: readonly string[] = await store.remove(cancelled.map(({ id }) => id));
-  const good = added.filter(({ record }) => !bad.includes(record.id));
-  outbox.changed(...good.map(({ record }) => record));
-  return added.map((item, index) => (bad.includes(item.record.id) ? changed(uploads[index]?.name ?? '') : item));
-}
-
-/** Ids of the records whose stored bytes cannot be read. */
-async function unreadableOf(
-  records: readonly UploadRecord[],
-  { store, clock }: IntakeTools,
-): Promise<readonly string[]> {
-  const blobs = await store.bytesOf(records.map(({ id }) => id));
-  const readable = await Promise.all(
-    records.map(({ sizeBytes }, index) => {
-      const blob = blobs[index];
-      return blob?.size === sizeBytes && isReadable(lastByte(blob), clock);
-    }),
-  );
-  return records.flatMap(({ id }, index) => (readable[index] ? [] : [id]));
+  outbox.changed(...records.filter(({ id }) => !bad.includes(id)));
+  return added.map((item) => (bad.includes(item.record.id) ? changed(item.record.name) : item));
 }
 
 /** A refused transaction does not say which way its file is bad; the file itself does. */
-async function blame(upload: NewUpload, cause: unknown, clock: Clock): Promise<UploadError> {
-  if (cause instanceof UploadError && cause.code === 'quota-exceeded') {
-    return new UploadError(
-      'quota-exceeded',
-      `No room on this device for "${upload.name}" (${upload.sizeBytes} bytes). Free some space, then add it again.`,
-      { cause },
-    );
+async function blame({ name, bytes }: NewUpload, cause: unknown, clock: Clock): Promise<UploadError> {
+  // The store throws nothing else.
+  const error = cause as UploadError;
+  if (error.code === 'quota-exceeded') {
+    return refuse(error.code, name, 'finds no room on this device. Free some space, then add it again.', cause);
   }
   try {
-    if (upload.bytes instanceof Blob) await read(lastByte(upload.bytes), clock);
+    if (bytes instanceof Blob) await read(lastByte(bytes), clock);
   } catch (reading) {
-    return unreadable(upload.name, reading);
+    return unreadable(name, reading);
   }
-  return cause instanceof UploadError ? cause : new UploadError('storage-failed', toWire(cause).message, { cause });
+  return error;
 }
 
 /** What a failed read means: NotFoundError, NotReadableError ... are the same in every browser. */
 function unreadable(name: string, cause: unknown): UploadError {
-  const reason = cause instanceof Error ? cause.name : String(cause);
+  const reason = cause instanceof Error ? cause.name : cause;
   if (reason === 'NotReadableError') return changed(name);
   return reason === 'NotFoundError'
-    ? new UploadError('file-missing', `"${name}" was moved or deleted before it was stored. Choose it again.`)
-    : new UploadError(
-        'file-unreadable',
-        `"${name}" could not be read (${reason}). Check that this browser may open it.`,
-      );
+    ? refuse('file-missing', name, 'was moved or deleted. Add it again.')
+    : refuse('file-unreadable', name, `could not be read (${reason}). Let the browser open it, then add it again.`);
 }
 
 function changed(name: string): UploadError {
-  return new UploadError('file-changed', `"${name}" changed before it was stored. Choose it again.`);
+  return refuse('file-changed', name, 'changed before it was stored. Add it again.');
+}
+
+function refuse(code: ErrorCode, name: string, what: string, cause?: unknown): UploadError {
+  return new UploadError(code, `"${name}" ${what}`, { cause });
 }

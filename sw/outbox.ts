@@ -50,7 +50,7 @@ export class Outbox {
   snapshot(record: Listed): UploadSnapshot {
     if ('corrupt' in record) {
       const { corrupt: _, ...info } = record;
-      const message = `The record of "${info.name}" is damaged. Remove it and add the file again.`;
+      const message = `The record of "${info.name}" is damaged. Remove it, then add the file again.`;
       const error = { code: 'corrupt-record', message, uploadId: info.id } as const;
       return { ...info, acknowledgedBytes: 0, status: 'failed', error };
     }
@@ -59,10 +59,10 @@ export class Outbox {
     const { id, sizeBytes } = info;
     const acknowledgedBytes = state.status === 'completed' ? sizeBytes : totalBytes(held);
     const speed = this.#speeds.get(id);
-    const figures =
-      speed === undefined
-        ? {}
-        : { bytesPerSecond: speed, remainingMs: Math.round(((sizeBytes - acknowledgedBytes) * 1000) / speed) };
+    const figures = speed && {
+      bytesPerSecond: speed,
+      remainingMs: Math.round(((sizeBytes - acknowledgedBytes) * 1000) / speed),
+    };
     return { ...info, acknowledgedBytes, ...figures, ...state };
   }
 

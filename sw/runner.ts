@@ -1,7 +1,7 @@
 // The resume loop of ONE upload: ask, plan, send, commit, publish, until the server holds every byte. It alone calls
 // adapters. Whatever it learns is committed before the next step, so that any await may be its last (invariant 5).
 
-import { toWire, UploadError } from '../src/contracts/errors.js';
+import { toWire, UploadError, type WireError } from '../src/contracts/errors.js';
 import type { Clock } from './clock.js';
 import type { CourseEvent } from './core/machine.js';
 import type { Pace } from './core/pace.js';
@@ -41,7 +41,7 @@ export interface RunnerContext extends RunnerTools {
 /** Why a run ended: settled for good, taken over by a user's command, or waiting. */
 export type RunOutcome = 'ended' | Extract<Decision, { type: 'wait' }>;
 
-const UNREADABLE_MESSAGE = 'The browser lost the bytes of this file. Add it again: the upload goes on where it stands.';
+const UNREADABLE_MESSAGE = 'The browser lost this file. Add it again: it goes on where it stands.';
 
 class Ended extends Error {}
 
@@ -85,13 +85,11 @@ class Run {
 
   async toTheEnd(): Promise<RunOutcome> {
     // What is sent at once saves this commit; with a thousand small photos, commits are most of the work.
-    if (!this.#synced) await this.#commit({ type: 'started' });
+    if (!this.#synced || this.#context.adapter.create) await this.#commit({ type: 'started' });
     while (this.#record.course.state.status !== 'completed') {
       const { adapter, pace, parallel } = this.#context;
       const step = nextStep(this.#record.course, {
-        kind: adapter.kind,
-        limits: adapter.limits,
-        creates: adapter.create !== undefined,
+        adapter,
         sizeBytes: this.#record.sizeBytes,
         synced: this.#synced,
         emptySent: this.#emptySent,
@@ -109,8 +107,7 @@ class Run {
         if (outcome !== undefined) return outcome;
       }
       if (this.#record.course.restarts > RESTART_BUDGET) {
-        await this.#commit({ type: 'failed', error: lostTooOften() });
-        throw new Ended();
+        await this.#end('failed', lostTooOften());
       }
     }
     return 'ended';
@@ -122,29 +119,24 @@ class Run {
     const state = course.remote ?? {};
     switch (step.type) {
       case 'create':
-        await this.#replied(await this.#ask(async (io) => (await adapter.create?.(this.#record, io)) ?? {}));
-        this.#synced = true;
-        return;
+        await this.#ask((io) => adapter.create?.(this.#record, io) ?? {});
+        break;
       case 'probe': {
-        const { finalSent, held } = course;
-        const probing = { unsettled: this.#unsettled, finalSent, heldBytes: totalBytes(held) };
-        await this.#replied(await this.#ask((io) => adapter.probe(this.#record, state, io, probing)));
-        this.#synced = true;
+        const probing = { unsettled: this.#unsettled, finalSent: course.finalSent, heldBytes: totalBytes(course.held) };
+        await this.#ask((io) => adapter.probe(this.#record, state, io, probing));
         this.#unsettled = false;
-        return;
+        break;
       }
       case 'send':
         return this.#send(step.ranges);
       case 'complete':
         await this.#commit({ type: 'completing' });
-        await this.#replied(
-          await this.#ask(async (io) => (await adapter.complete?.(this.#record, state, io)) ?? { done: true }),
-        );
-        this.#synced = false;
-        return;
+        await this.#ask((io) => adapter.complete?.(this.#record, state, io) ?? { done: true });
+        break;
       default:
         return step satisfies never;
     }
+    this.#synced = step.type !== 'complete';
   }
 
   /** Several ranges go side by side; each answer is committed as it comes, and the first failure decides. */
@@ -166,34 +158,34 @@ class Run {
 
   async #transfer(range: Range, bytes: Blob): Promise<Reply> {
     const { adapter, pace, clock } = this.#context;
-    const [start, end] = range;
-    const body = bytes.slice(start, end);
-    if (body.size !== end - start) await this.#lost();
+    const body = bytes.slice(...range);
+    const { size } = body;
+    if (size !== range[1] - range[0]) await this.#lost();
     const transfer = pace.begin(clock.now());
-    const limitMs = () => pace.limitMs(end - start, this.#record.course.attempt, transfer);
+    const limitMs = () => pace.limitMs(size, this.#record.course.attempt, transfer);
     try {
       const reply = await adapter.send(this.#record, this.#record.course.remote ?? {}, range, body, this.#io(limitMs));
-      this.#context.outbox.speed(this.#record.id, pace.end(transfer, end - start, clock.now()));
+      this.#context.outbox.speed(this.#record.id, pace.end(transfer, size, clock.now()));
       this.#context.onAnswer();
       return reply;
     } catch (cause) {
-      pace.end(transfer, 0, clock.now());
-      const elapsedMs = clock.now() - transfer.startedAtMs;
-      if (cause instanceof ProtocolFailure && cause.code === 'timeout') pace.stalled(end - start, elapsedMs);
+      const nowMs = clock.now();
+      pace.end(transfer, 0, nowMs);
+      const code = cause instanceof ProtocolFailure && cause.code;
+      if (code === 'timeout') pace.stalled(size, nowMs - transfer.startedAtMs);
       // A body that cannot be read looks like a dead network to fetch.
-      if (cause instanceof ProtocolFailure && cause.code === 'network' && !(await isReadable(lastByte(body), clock)))
-        await this.#lost();
+      if (code === 'network' && !(await isReadable(lastByte(body), clock))) await this.#lost();
       throw cause;
     }
   }
 
   /** A small question with a short limit. */
-  async #ask<Value>(question: (io: Io) => Promise<Value>): Promise<Value> {
-    const { pace } = this.#context;
+  async #ask(question: (io: Io) => Promise<Reply> | Reply): Promise<void> {
+    const { pace, onAnswer } = this.#context;
     const limitMs = () => pace.probeLimitMs(this.#record.course.attempt);
-    const answered = await question(this.#io(limitMs, (elapsedMs) => pace.probed(elapsedMs)));
-    this.#context.onAnswer();
-    return answered;
+    const reply = await question(this.#io(limitMs, (elapsedMs) => pace.probed(elapsedMs)));
+    onAnswer();
+    await this.#replied(reply);
   }
 
   async #replied(reply: Reply, range?: Range): Promise<void> {
@@ -202,12 +194,7 @@ class Run {
     // Without a `complete` of its own, a protocol is done when every byte is held; an empty file, when it was sent.
     const full = heldInFull({ ...course, held }, sizeBytes) && (sizeBytes > 0 || this.#emptySent);
     const done = reply.done === true || (full && this.#context.adapter.complete === undefined);
-    await this.#commit({
-      type: 'replied',
-      reply,
-      range,
-      doneAtMs: done ? this.#context.clock.now() : undefined,
-    });
+    await this.#commit({ type: 'replied', reply, range, doneAtMs: done ? this.#context.clock.now() : undefined });
     if (totalBytes(this.#record.course.held) > totalBytes(course.held)) {
       this.#futile = 0;
       this.#cautionBytes *= 2;
@@ -217,7 +204,7 @@ class Run {
   /** Undefined: go on at once. */
   async #recover(failure: Failure, step: Step): Promise<RunOutcome | undefined> {
     const { clock, online, adapter, pace, outage } = this.#context;
-    const { course } = this.#record;
+    const { attempt, failingSinceMs, restarts } = this.#record.course;
     const nowMs = clock.now();
     this.#synced = false;
     this.#silent = failure.code === 'timeout';
@@ -226,9 +213,9 @@ class Run {
       nowMs,
       random: () => clock.random(),
       online: online(),
-      own: { attempt: course.attempt, sinceMs: course.failingSinceMs ?? nowMs },
+      own: { attempt, sinceMs: failingSinceMs ?? nowMs },
       shared: outage(),
-      restarts: course.restarts,
+      restarts,
       resyncs: this.#futile,
       sentBytes,
       minBytes: adapter.limits.minBytes ?? 1,
@@ -239,34 +226,39 @@ class Run {
     }
     switch (decision.type) {
       case 'probe':
-        return undefined;
+        break;
       case 'restart':
         await this.#commit({ type: 'restarted' });
-        return undefined;
-      case 'shrink':
-        if (decision.certain) {
-          pace.shrink(decision.maxBytes);
-          await this.#commit({ type: 'shrunk', maxBytes: decision.maxBytes });
-        } else this.#cautionBytes = decision.maxBytes;
-        return undefined;
+        break;
+      case 'shrink': {
+        const { maxBytes, certain } = decision;
+        if (!certain) this.#cautionBytes = maxBytes;
+        else {
+          pace.shrink(maxBytes);
+          await this.#commit({ type: 'shrunk', maxBytes });
+        }
+        break;
+      }
       case 'wait': {
         const { reason, untilMs, error } = decision;
         await this.#commit({ type: 'waited', reason, atMs: nowMs, untilMs, error });
         return decision;
       }
       case 'fail':
-        await this.#commit({ type: 'failed', error: { ...decision.error, uploadId: this.#record.id } });
-        throw new Ended();
+        await this.#end('failed', decision.error);
+        break;
       default:
         return decision satisfies never;
     }
+    return undefined;
   }
 
-  async #lost(): Promise<never> {
-    await this.#commit({
-      type: 'lost',
-      error: { code: 'bytes-lost', message: UNREADABLE_MESSAGE, uploadId: this.#record.id },
-    });
+  #lost(): Promise<never> {
+    return this.#end('lost', { code: 'bytes-lost', message: UNREADABLE_MESSAGE });
+  }
+
+  async #end(type: 'failed' | 'lost', error: WireError): Promise<never> {
+    await this.#commit({ type, error: { ...error, uploadId: this.#record.id } });
     throw new Ended();
   }
 
@@ -300,10 +292,9 @@ class Run {
             credentials: adapter.requests?.credentials ?? 'same-origin',
             headers: () => adapter.requests?.headers?.(this.#record) ?? {},
           });
-        const answer =
-          this.#silent && options.method === 'GET'
-            ? await hedge(once, pace.hedgeMs(), (delayMs, stop) => clock.sleep(delayMs, stop))
-            : await once(signal);
+        const hedged = this.#silent && options.method === 'GET';
+        const sleep = (delayMs: number, stop: AbortSignal) => clock.sleep(delayMs, stop);
+        const answer = await (hedged ? hedge(once, pace.hedgeMs(), sleep) : once(signal));
         onAnswer(clock.now() - startedAtMs);
         return answer;
       },

@@ -41,13 +41,14 @@ interface Gate extends Outage {
 
 /** Waits for a network, or a server, that gives no sign of life. */
 const dead: readonly WaitReason[] = ['offline', 'backoff'];
+const passing: readonly WaitReason[] = [...dead, 'locked'];
 /** Waits that a wake-up cuts short. Retry-After never is: the server asked for it. */
 const hastened: Readonly<Partial<Record<WakeReason, readonly WaitReason[]>>> = {
-  online: [...dead, 'locked'],
-  start: [...dead, 'locked', 'auth'],
-  sync: [...dead, 'locked'],
+  online: passing,
+  sync: passing,
   // The user is back, perhaps from signing in.
-  visible: [...dead, 'locked', 'auth'],
+  start: [...passing, 'auth'],
+  visible: [...passing, 'auth'],
 };
 
 export class Scheduler {
@@ -71,12 +72,12 @@ export class Scheduler {
   async wake(reason: WakeReason): Promise<boolean> {
     this.#endpoints = undefined;
     const reasons = hastened[reason];
-    if (reasons !== undefined) {
+    if (reasons) {
       this.#announcements += 1;
       await this.#hasten(reasons);
     }
     this.#poke();
-    if (this.#driving === undefined) {
+    if (!this.#driving) {
       this.#working = new Promise((resolve) => {
         this.#driving = this.#drive(() => resolve(true)).then(() => resolve(false));
       });
@@ -171,7 +172,8 @@ export class Scheduler {
       const due = await store.next(endpoint, now, new Set(this.#active.keys()), gate === undefined ? free : 1);
       outbox.changed(...due.corrupt);
       for (const record of due.records) await this.#start(record);
-      next = Math.min(next, due.dueAtMs);
+      // Behind damaged records there may be sound ones: look again.
+      next = Math.min(next, due.corrupt.length > 0 ? now : due.dueAtMs);
     }
     return next;
   }
@@ -226,19 +228,18 @@ export class Scheduler {
     const { attempt, sinceMs } = this.#outage(endpoint);
     const before = this.#gates.get(endpoint);
     // What the server asked for, or what only a person can end, is not undone by a neighbour's lesser failure.
-    const asked = before?.reason === 'server' || before?.reason === 'auth' ? before : undefined;
-    const later = asked !== undefined && asked.untilMs > untilMs ? asked : { untilMs, reason };
+    const stays = before && !passing.includes(before.reason) && before.untilMs > untilMs;
+    const later = stays ? before : { untilMs, reason };
     this.#gates.set(endpoint, { ...later, attempt: attempt + 1, sinceMs, trying: false });
   }
 
   /** The endpoint answers again: whatever waited for it goes on, save what fails by itself. */
   async #reached(endpoint: string): Promise<void> {
     const gate = this.#gates.get(endpoint);
-    if (gate === undefined) return;
+    if (!gate) return;
     this.#gates.delete(endpoint);
     const { store, outbox } = this.#options;
-    const event = { type: 'hastened', reasons: dead, mostAttempts: gate.attempt } as const;
-    outbox.changed(...(await store.hasten(endpoint, event)));
+    outbox.changed(...(await store.hasten(endpoint, { type: 'hastened', reasons: dead, mostAttempts: gate.attempt })));
     this.#poke();
   }
 
@@ -277,5 +278,5 @@ export class Scheduler {
 }
 
 export function unknownEndpoint(name: string): UploadError {
-  return new UploadError('unknown-endpoint', `No endpoint "${name}" in installBackhaul(). Name it there, then retry.`);
+  return new UploadError('unknown-endpoint', `No endpoint "${name}" in installBackhaul(). Correct it, then retry.`);
 }

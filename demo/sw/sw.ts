@@ -1,6 +1,6 @@
 // The demo's own worker: one call makes it an uploader; the rest makes the app open and show its gallery offline.
 /// <reference lib="webworker" />
-import { byteOffset, encodeHeader, installBackhaul, type UploadSource } from '../../sw/index.js';
+import { byteOffset, installBackhaul } from '../../sw/index.js';
 import { activateShell, answerFromShell, installShell } from './app-shell.js';
 import { answerPhoto, answerPhotoList } from './gallery-cache.js';
 
@@ -11,9 +11,8 @@ installBackhaul({
     photos: byteOffset({
       statusUrl: '/api/status',
       uploadUrl: '/api/upload',
-      // Instead of `metadataHeader`, which does not say when the photo was taken: by that the gallery finds the thumbnail
-      // that this device has already drawn.
-      headers: (photo) => ({ 'X-File-Metadata': metadataOf(photo) }),
+      // By name and time of change the gallery finds the thumbnail that this device has already drawn.
+      metadataHeader: 'X-File-Metadata',
       // The reference server ends an older request before it accepts a newer one.
       settleMs: 0,
     }),
@@ -44,7 +43,3 @@ self.addEventListener('fetch', (event) => {
     if (answer) event.respondWith(answer);
   }
 });
-
-function metadataOf({ name, type, lastModifiedMs }: UploadSource): string {
-  return encodeHeader(JSON.stringify({ filename: name, filetype: type, lastModified: String(lastModifiedMs) }));
-}

@@ -7,7 +7,7 @@ import type { Page } from 'playwright';
 import { test as base, expect } from 'playwright/test';
 import { type BrowserOptions, type OpenBrowser, openBrowser } from './browser.js';
 import type { SourceFile } from './files.js';
-import { type Link, type LinkRequest, startLink } from './link.js';
+import { type Link, startLink } from './link.js';
 import { type ReferenceServer, startServer } from './server.js';
 
 export { expect } from 'playwright/test';
@@ -104,20 +104,4 @@ export async function untilDelivered(
 export async function untilSent(link: Link, bytes: number, wait: Wait = {}): Promise<void> {
   const sent = () => link.requests.reduce((sum, { bodyBytesForwarded }) => sum + bodyBytesForwarded, 0);
   await expect.poll(sent, poll('body bytes that went through the link', wait)).toBeGreaterThanOrEqual(bytes);
-}
-
-/** Waits for the first request that `matches`, those of the past included. */
-export async function untilRequest(
-  link: Link,
-  matches: (request: LinkRequest) => boolean,
-  wait: Wait = {},
-): Promise<LinkRequest> {
-  let found: LinkRequest | undefined;
-  const look = () => {
-    found = link.requests.find(matches);
-    return found !== undefined;
-  };
-  await expect.poll(look, poll('a request that matches', wait)).toBe(true);
-  if (found === undefined) throw new Error('The poll saw a request that is gone.');
-  return found;
 }

@@ -51,7 +51,7 @@ export interface WireError {
 
 /** The one error class of Backhaul: `code` is from a closed list, `message` says what failed and what to do. */
 export class UploadError extends Error {
-  override readonly name = 'UploadError';
+  override readonly name: string = 'UploadError';
   readonly code: ErrorCode;
   readonly uploadId: string | undefined;
   /** HTTP status of the answer that caused it, where there was one. */

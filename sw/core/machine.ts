@@ -83,89 +83,78 @@ const sending: readonly UploadStatus[] = ['preparing', 'uploading'];
 const underWay: readonly UploadStatus[] = [...sending, 'completing'];
 const pending: readonly UploadStatus[] = ['queued', 'waiting', ...underWay];
 
-/** The states in which each event applies. */
-const from: Readonly<Record<CourseEvent['type'], readonly UploadStatus[]>> = {
-  // Found `uploading` after a stop is like any other start: the server is asked anew.
-  started: pending,
-  // A file that was never tried is sent without a question first.
-  sending: ['queued', 'waiting', ...sending],
-  // A pause does not unsay what the server has said meanwhile.
-  replied: [...underWay, 'paused'],
-  completing: sending,
-  waited: underWay,
-  restarted: underWay,
-  shrunk: underWay,
-  failed: pending,
-  lost: [...pending, 'paused', 'failed'],
-  hastened: ['waiting'],
-  paused: pending,
-  resumed: ['paused', 'waiting'],
-  retried: ['failed', 'waiting'],
-  cancelled: [...pending, 'paused', 'failed', 'lost'],
-  readded: ['failed', 'cancelled', 'lost'],
-};
-
 const queued = { status: 'queued' } as const;
 const fresh = { attempt: 0, failingSinceMs: null } as const;
 
+type Rules = {
+  readonly [Type in CourseEvent['type']]: readonly [
+    /** The states in which the event applies. */
+    from: readonly UploadStatus[],
+    /** What it changes; undefined where it does not apply after all. */
+    changes: (event: Extract<CourseEvent, { type: Type }>, course: Course) => Partial<Course> | undefined,
+  ];
+};
+
+const goesOn = () => ({ ...fresh, state: queued, restarts: 0 });
+
+const rules: Rules = {
+  // Found `uploading` after a stop is like any other start: the server is asked anew.
+  started: [pending, () => ({ state: { status: 'preparing' } })],
+  // A file that was never tried is sent without a question first.
+  sending: [
+    ['queued', 'waiting', ...sending],
+    ({ final }, { finalSent }) => ({ state: { status: 'uploading' }, tried: true, finalSent: finalSent || final }),
+  ],
+  // A pause does not unsay what the server has said meanwhile.
+  replied: [[...underWay, 'paused'], merge],
+  completing: [sending, () => ({ state: { status: 'completing' } })],
+  waited: [
+    underWay,
+    ({ reason, atMs, untilMs, error }, { attempt, failingSinceMs }) => ({
+      state: { status: 'waiting', reason, untilMs, error },
+      attempt: attempt + 1,
+      failingSinceMs: failingSinceMs ?? atMs,
+    }),
+  ],
+  restarted: [underWay, (_, { restarts }) => ({ held: [], remote: null, finalSent: false, restarts: restarts + 1 })],
+  shrunk: [underWay, ({ maxBytes }, { limits }) => ({ limits: { ...limits, maxBytes } })],
+  failed: [pending, ({ error }) => ({ state: { status: 'failed', error } })],
+  lost: [[...pending, 'paused', 'failed'], ({ error }) => ({ state: { status: 'lost', error } })],
+  hastened: [
+    ['waiting'],
+    ({ reasons, mostAttempts = Infinity, fresh: anew }, { state, attempt }) =>
+      state.status === 'waiting' && reasons.includes(state.reason) && attempt <= mostAttempts
+        ? { ...(anew && fresh), state: queued }
+        : undefined,
+  ],
+  paused: [pending, () => ({ state: { status: 'paused' } })],
+  resumed: [['paused', 'waiting'], () => ({ ...fresh, state: queued })],
+  retried: [['failed', 'waiting'], goesOn],
+  cancelled: [[...pending, 'paused', 'failed', 'lost'], ({ atMs }) => ({ state: { status: 'cancelled', atMs } })],
+  readded: [['failed', 'cancelled', 'lost'], goesOn],
+};
+
 /** What `event` makes of `course`; undefined where it does not apply, and then nothing may change. */
 export function transition(course: Course, event: CourseEvent): Course | undefined {
-  const { state, limits, finalSent, attempt } = course;
-  if (!from[event.type].includes(state.status)) return undefined;
-  const to = (next: UploadState, changes: Partial<Course> = {}): Course => ({ ...course, ...changes, state: next });
-  switch (event.type) {
-    case 'started':
-      return to({ status: 'preparing' });
-    case 'sending':
-      return to({ status: 'uploading' }, { tried: true, finalSent: finalSent || event.final });
-    case 'replied':
-      return merge(course, event);
-    case 'completing':
-      return to({ status: 'completing' });
-    case 'waited': {
-      const { reason, atMs, untilMs, error } = event;
-      const failures = { attempt: attempt + 1, failingSinceMs: course.failingSinceMs ?? atMs };
-      return to({ status: 'waiting', reason, untilMs, error }, failures);
-    }
-    case 'restarted':
-      return to(state, { held: [], remote: null, finalSent: false, restarts: course.restarts + 1 });
-    case 'shrunk':
-      return to(state, { limits: { ...limits, maxBytes: event.maxBytes } });
-    case 'failed':
-    case 'lost':
-      return to({ status: event.type, error: event.error });
-    case 'hastened': {
-      const { reasons, mostAttempts = Infinity } = event;
-      if (state.status !== 'waiting' || !reasons.includes(state.reason) || attempt > mostAttempts) return undefined;
-      return to(queued, event.fresh ? fresh : {});
-    }
-    case 'paused':
-      return to({ status: 'paused' });
-    case 'resumed':
-      return to(queued, fresh);
-    case 'retried':
-    case 'readded':
-      return to(queued, { ...fresh, restarts: 0 });
-    case 'cancelled':
-      return to({ status: 'cancelled', atMs: event.atMs });
-    default:
-      return event satisfies never;
-  }
+  const [from, changesOf] = rules[event.type];
+  // The rule of an event's own type takes that event; TypeScript cannot pair the two.
+  const changes = from.includes(course.state.status) ? changesOf(event as never, course) : undefined;
+  return changes && { ...course, ...changes };
 }
 
-function merge(course: Course, event: Extract<CourseEvent, { type: 'replied' }>): Course {
-  const { reply, range } = event;
-  const held = normalize(reply.held ?? (range === undefined ? course.held : [...course.held, range]));
-  const before = totalBytes(course.held);
-  const after = totalBytes(held);
+function merge(
+  { reply, range, doneAtMs }: Extract<CourseEvent, { type: 'replied' }>,
+  { held: known, remote, limits, restarts }: Course,
+): Partial<Course> {
+  const held = normalize(reply.held ?? (range === undefined ? known : [...known, range]));
+  const gained = totalBytes(held) - totalBytes(known);
   return {
-    ...course,
-    ...(after > before ? fresh : {}),
     held,
-    remote: reply.state ?? course.remote ?? {},
-    limits: { ...course.limits, ...reply.limits },
+    remote: reply.state ?? remote ?? {},
+    limits: { ...limits, ...reply.limits },
+    ...(gained > 0 && fresh),
     // Less than it once said: it lost bytes, and so may have lost the end as well.
-    ...(after < before ? { restarts: course.restarts + 1, finalSent: false } : {}),
-    ...(event.doneAtMs === undefined ? {} : { ...fresh, state: { status: 'completed', atMs: event.doneAtMs } }),
+    ...(gained < 0 && { restarts: restarts + 1, finalSent: false }),
+    ...(doneAtMs !== undefined && { ...fresh, state: { status: 'completed', atMs: doneAtMs } }),
   };
 }

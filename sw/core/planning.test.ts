@@ -4,19 +4,20 @@ import { heldInFull, nextStep, type PlanContext, type Step } from './planning.js
 import { covers, normalize, totalBytes } from './ranges.js';
 import type { Limits, Range } from './remote.js';
 
-interface Given extends Partial<PlanContext> {
+interface Given extends Partial<Omit<PlanContext, 'adapter'>> {
+  readonly kind?: 'offset' | 'parts';
+  readonly limits?: Limits;
+  readonly creates?: boolean;
   readonly held?: readonly Range[];
   readonly learned?: Limits;
   readonly remote?: null;
 }
 
-function plan({ held = [], learned = {}, remote, ...context }: Given): Step {
+function plan({ held = [], learned = {}, remote, kind = 'offset', limits = {}, creates, ...context }: Given): Step {
   return nextStep(
     { ...initialCourse, held, limits: learned, remote: remote === null ? null : {} },
     {
-      kind: 'offset',
-      limits: {},
-      creates: false,
+      adapter: { kind, limits, ...(creates && { create: () => {} }) },
       sizeBytes: 1000,
       synced: true,
       emptySent: false,

@@ -12,9 +12,12 @@ export type Step =
   | { readonly type: 'complete' };
 
 export interface PlanContext {
-  readonly kind: 'offset' | 'parts';
-  readonly limits: Limits;
-  readonly creates: boolean;
+  readonly adapter: {
+    readonly kind: 'offset' | 'parts';
+    readonly limits: Limits;
+    /** Only whether there is one matters here. */
+    readonly create?: unknown;
+  };
   readonly sizeBytes: number;
   /** The server was asked, or has answered, since the last failure or start. */
   readonly synced: boolean;
@@ -27,25 +30,24 @@ export interface PlanContext {
 }
 
 export function nextStep(course: Course, context: PlanContext): Step {
-  if (course.remote === null && context.creates) return { type: 'create' };
+  if (course.remote === null && context.adapter.create) return { type: 'create' };
   if (!context.synced) return { type: 'probe' };
   const ranges = missing(course, context);
   return ranges.length > 0 ? { type: 'send', ranges } : { type: 'complete' };
 }
 
 function missing(course: Course, context: PlanContext): readonly Range[] {
-  const { sizeBytes } = context;
+  const { sizeBytes, adapter } = context;
   if (sizeBytes === 0) return context.emptySent ? [] : [[0, 0]];
-  const limits = { ...context.limits, ...course.limits };
+  const limits = { ...adapter.limits, ...course.limits };
   // What was learned never raises what is configured.
-  const maxBytes = Math.min(context.limits.maxBytes ?? sizeBytes, course.limits.maxBytes ?? sizeBytes);
-  if (context.kind === 'parts') return missingParts(course.held, sizeBytes, limits, context.parallel);
+  const maxBytes = Math.min(adapter.limits.maxBytes ?? sizeBytes, course.limits.maxBytes ?? sizeBytes);
+  if (adapter.kind === 'parts') return missingParts(course.held, sizeBytes, limits, context.parallel);
   const start = prefixEnd(course.held);
   if (start >= sizeBytes) return [];
-  const least = Math.max(1, limits.minBytes ?? 1);
-  const bytes = Math.max(least, Math.min(context.chunkBytes, maxBytes));
+  const bytes = Math.max(1, limits.minBytes ?? 1, Math.min(context.chunkBytes, maxBytes));
   // A small rest goes along: one request less, for a fifth more time.
-  const end = sizeBytes - start <= bytes * 1.2 && sizeBytes - start <= maxBytes ? sizeBytes : start + bytes;
+  const end = sizeBytes - start <= Math.min(bytes * 1.2, maxBytes) ? sizeBytes : start + bytes;
   return [[start, Math.min(sizeBytes, end)]];
 }
 

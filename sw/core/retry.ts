@@ -135,7 +135,7 @@ export function smaller(sentBytes: number, minBytes: number): number | undefined
 export function lostTooOften(cause?: WireError): WireError {
   return {
     code: 'server-lost-bytes',
-    message: `The server lost acknowledged bytes more than ${RESTART_BUDGET} times. Check that uploads survive its restarts, then retry.`,
+    message: `The server lost its bytes more than ${RESTART_BUDGET} times. Correct it, then retry.`,
     httpStatus: cause?.httpStatus,
   };
 }

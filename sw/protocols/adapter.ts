@@ -1,10 +1,10 @@
 // The interface between the one resume loop and the protocols. An adapter knows one wire contract; it knows
 // neither store nor scheduler, keeps nothing between calls, and decides nothing about retries.
 
-import type { ErrorCode } from '../../src/contracts/errors.js';
+import { type ErrorCode, UploadError } from '../../src/contracts/errors.js';
 import type { AdapterState, Failure, Limits, Range, Reply, Verdict } from '../core/remote.js';
 
-export type { AdapterState, Failure, Limits, Range, Reply, Verdict } from '../core/remote.js';
+export type { AdapterState, Limits, Range, Reply, Verdict } from '../core/remote.js';
 
 /** What an adapter may know of the file. All of it survives a worker restart. */
 export interface UploadSource {
@@ -65,11 +65,9 @@ export interface ProbeContext {
 }
 
 /** Thrown by adapters and by http.ts; nothing else may come out of them. */
-export class ProtocolFailure extends Error implements Failure {
+export class ProtocolFailure extends UploadError implements Failure {
   override readonly name = 'ProtocolFailure';
   readonly verdict: Verdict;
-  readonly code: ErrorCode;
-  readonly httpStatus: number | undefined;
   /** From Retry-After: obeyed, never shortened. */
   readonly retryAfterMs: number | undefined;
 
@@ -79,10 +77,8 @@ export class ProtocolFailure extends Error implements Failure {
     message: string,
     details: { httpStatus?: number | undefined; retryAfterMs?: number | undefined; cause?: unknown } = {},
   ) {
-    super(message, { cause: details.cause });
+    super(code, message, details);
     this.verdict = verdict;
-    this.code = code;
-    this.httpStatus = details.httpStatus;
     this.retryAfterMs = details.retryAfterMs;
   }
 }

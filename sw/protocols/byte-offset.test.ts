@@ -358,6 +358,7 @@ describe('options', () => {
       // JSON itself escapes what is not well-formed.
       filename: '猫\uD800.png',
       filetype: 'image/png',
+      lastModified: String(upload.lastModifiedMs),
       album: '7',
       note: 'a\nb',
     });

@@ -35,7 +35,7 @@ export interface ByteOffsetOptions extends RequestDefaults {
   readonly pieceSize?: number | 'rest';
   /**
    * Name of a header that carries name, type and metadata as percent-encoded JSON:
-   * `{"filename": ..., "filetype": ..., ...metadata}`. Default: none is sent; across origins the server must allow it.
+   * `{"filename": ..., "filetype": ..., "lastModified": ..., ...metadata}`. Default: none is sent; across origins the server must allow it.
    */
   readonly metadataHeader?: string;
   /**
@@ -59,16 +59,15 @@ const SETTLE_QUESTIONS = 8;
 
 /** Makes the adapter for one server that counts bytes. */
 export function byteOffset(options: ByteOffsetOptions): Adapter {
-  const { statusUrl, uploadUrl, pieceSize, metadataHeader, settleMs = 1000, zeroAfterLastPiece = 'restart' } = options;
-  const fileId = options.fileId ?? defaultFileId;
+  const { statusUrl, uploadUrl, metadataHeader, settleMs = 1000, fileId = defaultFileId } = options;
   const idHeader = (upload: UploadSource) => ({ 'X-File-Id': encodeHeader(fileId(upload)) });
 
   async function ask(upload: UploadSource, io: Io): Promise<number> {
     const answer = await io.request(statusUrl, { method: 'GET', headers: idHeader(upload) });
+    if (answer.ok) return checkedNumber(statusUrl, answer, upload);
     // A server that knows nothing of the file may say so with 404.
     if (answer.status === 404 || answer.status === 410) return 0;
-    if (!answer.ok) throw refusal(statusUrl, answer, io.nowMs());
-    return checkedNumber(statusUrl, answer, upload);
+    throw refusal(statusUrl, answer, io.nowMs());
   }
 
   /** A number that fell, or may still move, is asked for until it stands. */
@@ -87,14 +86,14 @@ export function byteOffset(options: ByteOffsetOptions): Adapter {
 
   return {
     kind: 'offset',
-    limits: limitsOf(pieceSize),
+    limits: limitsOf(options.pieceSize),
     blindBytes: BLIND_BYTES,
     requests: options,
 
     async probe(upload, _state, io, context): Promise<Reply> {
       const number = await settled(upload, io, context);
       // A file that fits one request may never have left the device: only a server that held some of it can have finished.
-      if (number === 0 && context.heldBytes > 0 && context.finalSent && zeroAfterLastPiece === 'done') {
+      if (number === 0 && context.heldBytes > 0 && context.finalSent && options.zeroAfterLastPiece === 'done') {
         return { held: [[0, upload.sizeBytes]], done: true };
       }
       return { held: [[0, number]] };
@@ -107,7 +106,7 @@ export function byteOffset(options: ByteOffsetOptions): Adapter {
           ...idHeader(upload),
           'X-Start-Byte': String(start),
           'X-File-Size': String(upload.sizeBytes),
-          ...(metadataHeader === undefined ? {} : { [metadataHeader]: metadataOf(upload) }),
+          ...(metadataHeader && { [metadataHeader]: metadataOf(upload) }),
         },
         body: bytes,
       });
@@ -131,8 +130,10 @@ function defaultFileId({ name, sizeBytes, lastModifiedMs }: UploadSource): strin
   return `${name}-${sizeBytes}-${lastModifiedMs}`;
 }
 
-function metadataOf({ name, type, metadata }: UploadSource): string {
-  return encodeHeader(JSON.stringify({ filename: name, filetype: type, ...metadata }));
+/** Names as tus clients use them; `lastModified` in epoch milliseconds. The app's own come last, and win. */
+function metadataOf({ name, type, lastModifiedMs, metadata }: UploadSource): string {
+  const file = { filename: name, filetype: type, lastModified: String(lastModifiedMs) };
+  return encodeHeader(JSON.stringify({ ...file, ...metadata }));
 }
 
 function parseNumber(text: string): number | undefined {
@@ -147,7 +148,7 @@ function checkedNumber(url: string, answer: Answer, upload: UploadSource): numbe
   throw new ProtocolFailure(
     'fatal',
     'offset-beyond-size',
-    `${url} holds ${number} bytes, the file has ${upload.sizeBytes}: another file has this id. Rename this one, or set fileId.`,
+    `${url} holds ${number} of ${upload.sizeBytes} bytes: of another file. Rename this one, or set fileId.`,
     { httpStatus: answer.status },
   );
 }
@@ -157,7 +158,7 @@ function notANumber(url: string, answer: Answer): ProtocolFailure {
   return new ProtocolFailure(
     'unreachable',
     'unexpected-answer',
-    `${url} answered ${what} instead of a number. Check the address, or sign in to this network.`,
+    `${url} answered ${what}, not a number. Sign in, or correct the URL.`,
     { httpStatus: answer.status },
   );
 }
@@ -166,5 +167,5 @@ function limitsOf(pieceSize: ByteOffsetOptions['pieceSize']): Limits {
   if (pieceSize === undefined) return {};
   if (pieceSize === 'rest') return { minBytes: Number.MAX_SAFE_INTEGER };
   if (Number.isInteger(pieceSize) && pieceSize > 0) return { maxBytes: pieceSize };
-  throw new RangeError(`pieceSize must be a positive integer or 'rest', not ${pieceSize}.`);
+  throw new RangeError(`pieceSize: ${pieceSize}. Give a positive integer or 'rest'.`);
 }

@@ -21,11 +21,12 @@ export interface HttpOptions {
 export async function requestOnce(url: string, options: RequestOptions, http: HttpOptions): Promise<Answer> {
   const over = new AbortController();
   const signal = AbortSignal.any([http.signal, over.signal]);
-  const stopped = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const stopped = new Promise<never>((_, reject) => {
+    signal.throwIfAborted();
+    signal.addEventListener('abort', () => reject(signal.reason));
+  });
   const late = (limitMs: number) =>
-    over.abort(
-      new ProtocolFailure('unreachable', 'timeout', `${url} did not answer within ${Math.round(limitMs / 1000)} s.`),
-    );
+    over.abort(new ProtocolFailure('unreachable', 'timeout', `${url}: no answer in ${Math.round(limitMs / 1000)} s.`));
   http.limit(over.signal).then(late, () => {});
   const exchange = async () => {
     const response = await http.fetch(url, {
@@ -39,18 +40,17 @@ export async function requestOnce(url: string, options: RequestOptions, http: Ht
       signal,
     });
     if (response.type === 'opaqueredirect') {
-      const message = `${url} redirects. Sign in, or configure the final address.`;
-      throw new ProtocolFailure('unreachable', 'unexpected-answer', message);
+      throw new ProtocolFailure('unreachable', 'unexpected-answer', `${url} redirects. Sign in, or correct the URL.`);
     }
-    const text = await readText(response);
-    return { status: response.status, ok: response.ok, text, header: (name: string) => response.headers.get(name) };
+    const { status, ok, headers } = response;
+    return { status, ok, text: await readText(response), header: (name: string) => headers.get(name) };
   };
   try {
     // Raced, since a hook of the app that never answers must not hold up a pause.
     return await Promise.race([exchange(), stopped]);
   } catch (cause) {
     if (cause instanceof ProtocolFailure) throw cause;
-    throw new ProtocolFailure('unreachable', 'network', `${url} could not be reached.`, { cause });
+    throw new ProtocolFailure('unreachable', 'network', `${url} is out of reach.`, { cause });
   } finally {
     // Ends the timer, and whatever is left of an answer that was too long.
     over.abort();
@@ -92,7 +92,7 @@ export async function hedge<Value>(
 function checkedHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   for (const [name, value] of Object.entries(headers)) {
     if (/^[\x20-\x7e]*$/.test(value)) continue;
-    throw new ProtocolFailure('fatal', 'invalid-option', `HTTP cannot carry the value of ${name}. Use encodeHeader().`);
+    throw new ProtocolFailure('fatal', 'invalid-option', `${name} is no visible ASCII. Use encodeHeader().`);
   }
   return headers;
 }
@@ -110,10 +110,10 @@ async function readText(response: Response): Promise<string> {
 
 /**
  * Percent-encodes what HTTP headers cannot carry; a Chinese file name in a header throws in every browser. A lone
- * surrogate, which file names may have and `encodeURIComponent` throws on, becomes U+FFFD on its way through UTF-8.
+ * surrogate, which file names may have and `encodeURIComponent` throws on, becomes U+FFFD.
  */
 export function encodeHeader(value: string): string {
-  return encodeURIComponent(new TextDecoder().decode(new TextEncoder().encode(value)));
+  return encodeURIComponent(value.replace(/\p{Cs}/gu, '\ufffd'));
 }
 
 /** Milliseconds of a Retry-After (seconds or a date); undefined without one, or cross-origin without exposure. */

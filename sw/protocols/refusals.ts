@@ -4,47 +4,52 @@ import type { ErrorCode } from '../../src/contracts/errors.js';
 import { type Answer, ProtocolFailure, type Verdict } from './adapter.js';
 import { retryAfterMs } from './http.js';
 
+/** What each verdict is called, and what to do. */
+const meanings: Readonly<Record<Verdict, readonly [code: ErrorCode, advice: string]>> = {
+  auth: ['unauthorized', 'Sign in, then resume.'],
+  smaller: ['too-large', 'Raise its body limit, then retry.'],
+  resync: ['offset-mismatch', 'It is asked what it holds.'],
+  restart: ['server-lost-bytes', 'It does not know this upload.'],
+  busy: ['server-error', 'It is tried again.'],
+  unreachable: ['server-error', 'It is tried again.'],
+  fatal: ['refused', 'Correct it, then retry.'],
+};
+
+/** Statuses with a code of their own, where they are waited for. */
+const waitedFor: Readonly<Record<number, ErrorCode>> = { 423: 'locked', 429: 'rate-limited' };
+
+const verdicts: Readonly<Record<number, Verdict>> = {
+  401: 'auth',
+  403: 'auth',
+  404: 'restart',
+  408: 'unreachable',
+  409: 'resync',
+  410: 'restart',
+  412: 'resync',
+  413: 'smaller',
+  416: 'resync',
+  423: 'busy',
+  425: 'unreachable',
+  429: 'unreachable',
+  // May be the server's trouble with this one file; 502 to 504 are anybody's.
+  500: 'busy',
+};
+
 /** The failure that a refusing answer stands for. `overrides`: verdicts by status, from the adapter's contract. */
 export function refusal(
   url: string,
   answer: Answer,
   nowMs: number,
-  overrides: Readonly<Record<number, Verdict>> = {},
+  overrides?: Readonly<Record<number, Verdict>>,
 ): ProtocolFailure {
   const { status } = answer;
-  const verdict = overrides[status] ?? verdictOf(status);
-  const details = { httpStatus: status, retryAfterMs: retryAfterMs(answer, nowMs) };
-  const said = excerpt(answer);
-  const fail = (code: ErrorCode, what: string) =>
-    new ProtocolFailure(verdict, code, `${url} answered ${status}${said}. ${what}`, details);
-  switch (verdict) {
-    case 'auth':
-      return fail('unauthorized', 'Sign in, then resume.');
-    case 'smaller':
-      return fail('too-large', 'Raise the body limit of the server or its proxy, then retry.');
-    case 'resync':
-      return fail('offset-mismatch', 'It is asked what it holds.');
-    case 'restart':
-      return fail('server-lost-bytes', 'It does not know this upload.');
-    case 'busy':
-    case 'unreachable':
-      return fail(status === 423 ? 'locked' : status === 429 ? 'rate-limited' : 'server-error', 'It is tried again.');
-    case 'fatal':
-      return fail('refused', 'Correct the cause, then retry.');
-    default:
-      return verdict satisfies never;
-  }
-}
-
-function verdictOf(status: number): Verdict {
-  if (status === 401 || status === 403) return 'auth';
-  if (status === 413) return 'smaller';
-  if (status === 409 || status === 412 || status === 416) return 'resync';
-  if (status === 404 || status === 410) return 'restart';
-  // 500 may be the server's trouble with this one file; 502 to 504 are anybody's.
-  if (status === 423 || status === 500) return 'busy';
-  if (status === 408 || status === 425 || status === 429 || status > 500 || status < 400) return 'unreachable';
-  return 'fatal';
+  const verdict = overrides?.[status] ?? verdicts[status] ?? (status > 500 || status < 400 ? 'unreachable' : 'fatal');
+  const [usual, advice] = meanings[verdict];
+  const code = (usual === 'server-error' && waitedFor[status]) || usual;
+  return new ProtocolFailure(verdict, code, `${url} answered ${status}${excerpt(answer)}. ${advice}`, {
+    httpStatus: status,
+    retryAfterMs: retryAfterMs(answer, nowMs),
+  });
 }
 
 /** The first words of a plain-text answer, for the message. Pages in HTML say nothing to a person here. */

@@ -27,6 +27,12 @@ export interface UploadRecord extends UploadInfo {
   readonly turn?: Turn | undefined;
 }
 
+/** A record that another version, or chance, has made unreadable. Its bytes stay. */
+export interface CorruptRecord extends UploadInfo {
+  readonly corrupt: true;
+  readonly revision: number;
+}
+
 export interface BackhaulSchema extends DBSchema {
   uploads: {
     key: string;
@@ -103,9 +109,10 @@ export function parseRecord(value: unknown): UploadRecord | undefined {
 }
 
 /** What can still be said of a record that {@link parseRecord} refused. */
-export function describeCorrupt(value: UploadRecord): UploadInfo & { readonly revision: number } {
+export function describeCorrupt(value: UploadRecord): CorruptRecord {
   const { id, endpoint, name, order, revision }: Partial<Record<keyof UploadRecord, unknown>> = value;
   return {
+    corrupt: true,
     id: value.id,
     endpoint: String(endpoint ?? ''),
     name: String(name ?? id),

@@ -4,11 +4,11 @@
 import 'fake-indexeddb/auto';
 import { openDB } from 'idb';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { Priority } from '../../src/contracts/upload.js';
+import type { Priority, WaitReason } from '../../src/contracts/upload.js';
 import { uploadStatuses } from '../../src/contracts/upload.js';
 import { type CourseEvent, initialCourse } from '../core/machine.js';
 import { parseRecord, turnOf, type UploadRecord } from './schema.js';
-import { type CorruptRecord, type NewUpload, UploadStore } from './upload-store.js';
+import { type NewUpload, UploadStore } from './upload-store.js';
 
 let databases = 0;
 
@@ -65,10 +65,9 @@ const ends = {
 } as const satisfies Record<string, readonly CourseEvent[]>;
 
 const nobody: ReadonlySet<string> = new Set();
-const nothing = () => {};
 const nextName = async (store: UploadStore, nowMs: number, busy: readonly string[] = [], endpoint = 'photos') => {
-  const next = await store.next(endpoint, nowMs, new Set(busy.map((name) => `id-${name}`)), nothing);
-  return typeof next === 'number' ? next : next.name;
+  const { records, dueAtMs } = await store.next(endpoint, nowMs, new Set(busy.map((name) => `id-${name}`)), 1);
+  return records[0]?.name ?? dueAtMs;
 };
 
 describe('adding', () => {
@@ -148,7 +147,7 @@ describe('adding', () => {
       expect(again?.record.revision).toBeGreaterThan(before?.revision ?? Infinity);
       const [bytes] = await store.bytesOf(['id-a']);
       expect(new Uint8Array((await bytes?.arrayBuffer()) ?? [])[0]).toBe(7);
-      expect(await nextName(store, 0)).toBe('a');
+      expect(await nextName(store, 1)).toBe('a');
     },
   );
 
@@ -280,9 +279,9 @@ describe('the line', () => {
     const priorities: readonly Priority[] = ['low', 'normal', 'high', 'low', 'normal', 'high'];
     await store.add(priorities.map((priority, index) => file(`${priority}${index}`, { priority })));
     const order: string[] = [];
-    for (let count = 0; count < 6; count += 1) order.push(String(await nextName(store, 0, order)));
+    for (let count = 0; count < 6; count += 1) order.push(String(await nextName(store, 1, order)));
     expect(order).toEqual(['high2', 'high5', 'normal1', 'normal4', 'low0', 'low3']);
-    expect(await nextName(store, 0, order)).toBe(Infinity);
+    expect(await nextName(store, 1, order)).toBe(Infinity);
   });
 
   test('begins with those that have waited, once they are due', async () => {
@@ -305,15 +304,43 @@ describe('the line', () => {
     expect(await nextName(store, 5000, ['early', 'late', 'high'])).toBe(Infinity);
   });
 
+  test('hands out as many as there are places', async () => {
+    const { store } = newStore();
+    await store.add(['a', 'b', 'c', 'd', 'e'].map((name) => file(name)));
+    await to(store, 'e', start, waited(500));
+    const names = async (limit: number, busy: readonly string[] = []) =>
+      (await store.next('photos', 1000, new Set(busy), limit)).records.map(({ name }) => name);
+    expect(await names(3)).toEqual(['e', 'a', 'b']);
+    expect(await names(3, ['id-e', 'id-a', 'id-b'])).toEqual(['c', 'd']);
+    expect(await names(9)).toHaveLength(5);
+  });
+
+  test('finds the sound ones behind any number of damaged ones', async () => {
+    const { store, raw } = newStore();
+    const added = await store.add(Array.from({ length: 8 }, (_, index) => file(`${index}`)));
+    const database = await raw();
+    for (const { record } of added.slice(0, 7)) await database.put('uploads', { ...record, course: null });
+    const corrupt: string[] = [];
+    for (let look = 0; look < 8; look += 1) {
+      const due = await store.next('photos', 1, nobody, 1);
+      corrupt.push(...due.corrupt.map(({ name }) => name));
+      if (due.records.length > 0) break;
+      // Whoever is told of damaged ones looks again.
+      expect(due.corrupt.length).toBeGreaterThan(0);
+    }
+    expect(corrupt).toHaveLength(7);
+    expect(await nextName(store, 1)).toBe('7');
+  });
+
   test('takes an upload that was found in the middle of its work', async () => {
     const { store } = newStore();
     await store.add([file('preparing'), file('uploading'), file('completing')]);
     await to(store, 'preparing', start);
     await to(store, 'uploading', start, { type: 'sending', final: true });
     await to(store, 'completing', start, { type: 'completing' });
-    expect(await nextName(store, 0)).toBe('preparing');
-    expect(await nextName(store, 0, ['preparing'])).toBe('uploading');
-    expect(await nextName(store, 0, ['preparing', 'uploading'])).toBe('completing');
+    expect(await nextName(store, 1)).toBe('preparing');
+    expect(await nextName(store, 1, ['preparing'])).toBe('uploading');
+    expect(await nextName(store, 1, ['preparing', 'uploading'])).toBe('completing');
   });
 
   test('has no place for what needs no work', async () => {
@@ -331,8 +358,8 @@ describe('the line', () => {
     await store.add(endpoints.map((endpoint, index) => file(`${index}`, { endpoint })));
     expect(new Set(await store.endpointsWithWork())).toEqual(new Set(endpoints));
     for (const [index, endpoint] of endpoints.entries())
-      expect(await nextName(store, 0, [], endpoint)).toBe(`${index}`);
-    expect(await nextName(store, 0, [], 'nobody')).toBe(Infinity);
+      expect(await nextName(store, 1, [], endpoint)).toBe(`${index}`);
+    expect(await nextName(store, 1, [], 'nobody')).toBe(Infinity);
   });
 
   test('names each endpoint once, waiting or not', async () => {
@@ -353,10 +380,14 @@ describe('the line', () => {
     await to(store, 'tired', start, waited(1), start, waited(1), start, waited(9000));
     await to(store, 'due', start, waited(50));
     await to(store, 'elsewhere', start, waited(9000));
-    const names1 = (await store.hasten('photos', 100, ['backoff', 'auth'], 2)).map(({ name }) => name);
-    expect(names1.sort()).toEqual(['auth', 'backoff']);
-    expect((await store.hasten('photos', 100, ['backoff'])).map(({ name }) => name)).toEqual(['tired']);
-    expect(await store.hasten('photos', 100, ['offline'])).toEqual([]);
+    const hasten = async (reasons: readonly WaitReason[], mostAttempts?: number) => {
+      const event = { type: 'hastened', reasons, ...(mostAttempts === undefined ? {} : { mostAttempts }) } as const;
+      return (await store.hasten('photos', event)).map(({ name }) => name).sort();
+    };
+    expect(await hasten(['backoff', 'auth'], 2)).toEqual(['auth', 'backoff', 'due']);
+    expect(await hasten(['backoff'])).toEqual(['tired']);
+    expect(await hasten(['offline'])).toEqual([]);
+    expect((await store.get('id-elsewhere'))?.course.state.status).toBe('waiting');
   });
 });
 
@@ -448,12 +479,10 @@ describe('garbage', () => {
     const { store, raw } = newStore();
     const [bad] = await store.add([file('bad'), file('good')]);
     await (await raw()).put('uploads', spoil(bad?.record as UploadRecord));
-    const corrupt: CorruptRecord[] = [];
-    const next = await store.next('photos', 0, nobody, (record) => corrupt.push(record));
-    expect(next).toMatchObject({ name: 'good' });
+    const { records, corrupt } = await store.next('photos', 1, nobody, 2);
+    expect(records).toMatchObject([{ name: 'good' }]);
     expect(corrupt).toMatchObject([{ id: 'id-bad', corrupt: true, order: 1 }]);
-    await store.next('photos', 0, nobody, (record) => corrupt.push(record));
-    expect(corrupt).toHaveLength(1);
+    expect(await store.next('photos', 1, nobody, 2)).toMatchObject({ records: [{ name: 'good' }], corrupt: [] });
     expect(await store.list(-1, 10)).toMatchObject([{ id: 'id-bad', corrupt: true }, { name: 'good' }]);
     // Nothing was thrown away, and no event touches it.
     expect((await store.bytesOf(['id-bad']))[0]?.size).toBe(3);
@@ -469,7 +498,7 @@ describe('garbage', () => {
     const [added] = await store.add([file('bad', { id: 'new' as never })]);
     expect(added).toMatchObject({ stored: true, record: { id: 'id-bad', course: initialCourse } });
     expect(added?.record.revision).toBeGreaterThan(41);
-    expect(await nextName(store, 0)).toBe('bad');
+    expect(await nextName(store, 1)).toBe('bad');
   });
 
   test.each(['z', Infinity, -1, [], new Date(0)])(
@@ -482,7 +511,7 @@ describe('garbage', () => {
       expect(added.map(({ record }) => Number.isSafeInteger(record.order))).toEqual([true, true]);
       const names = (await store.list(-Infinity, 10)).map(({ name }) => name);
       expect(names).toEqual(expect.arrayContaining(['a', 'b']));
-      expect([await nextName(store, 0, ['bad']), await nextName(store, 0, ['bad', 'a'])]).toEqual(['a', 'b']);
+      expect([await nextName(store, 1, ['bad']), await nextName(store, 1, ['bad', 'a'])]).toEqual(['a', 'b']);
     },
   );
 
@@ -500,8 +529,11 @@ describe('garbage', () => {
     const [bad] = await store.add([file('bad'), file('good')]);
     await (await raw()).put('uploads', { ...bad?.record, turn });
     expect(await store.endpointsWithWork()).toContain('photos');
-    expect(await nextName(store, 0, ['bad'])).toBe('good');
-    expect(typeof (await store.next('photos', 0, new Set(['id-bad', 'id-good']), nothing))).toBe('number');
+    expect(await nextName(store, 1, ['bad'])).toBe('good');
+    expect(await store.next('photos', 1, new Set(['id-bad', 'id-good']), 1)).toMatchObject({
+      records: [],
+      dueAtMs: expect.any(Number),
+    });
   });
 
   test('of any kind never makes parseRecord throw, and what it lets through can be used', () => {
@@ -541,7 +573,7 @@ describe('garbage', () => {
       const key = keys[random(keys.length)];
       if (key === undefined) return junk[random(junk.length)];
       const copy: Record<string, unknown> = Array.isArray(value) ? ([...value] as never) : { ...value };
-      if (random(5) === 0) delete copy[key];
+      if (random(5) === 0 && !Array.isArray(copy)) delete copy[key];
       else copy[key] = spoil(copy[key], random(depth + 1));
       return copy;
     };

@@ -10,6 +10,7 @@ import { type CourseEvent, initialCourse, transition } from '../core/machine.js'
 import { isSize } from '../core/shape.js';
 import {
   type BackhaulSchema,
+  type CorruptRecord,
   DATABASE_VERSION,
   type Database,
   describeCorrupt,
@@ -34,12 +35,6 @@ export interface Added {
   readonly record: UploadRecord;
   /** False: the same file is here already, and its bytes are. */
   readonly stored: boolean;
-}
-
-/** A record that another version, or chance, has made unreadable. Its bytes stay. */
-export interface CorruptRecord extends UploadInfo {
-  readonly corrupt: true;
-  readonly revision: number;
 }
 
 /** What is next in line. */
@@ -73,7 +68,7 @@ export class UploadStore {
   }
 
   #add(uploads: readonly NewUpload[], look: boolean): Promise<readonly Added[]> {
-    return this.#write('strict', bothStores, async (transaction) => {
+    const task = async (transaction: Transaction) => {
       const store = transaction.objectStore('uploads');
       const last = await store.index('byOrder').openKeyCursor(IDBKeyRange.upperBound(Number.MAX_SAFE_INTEGER), 'prev');
       let order = last === null ? 0 : Number(last.key);
@@ -81,12 +76,12 @@ export class UploadStore {
       const existing = look ? await Promise.all(uploads.map(known)) : [];
       const seen = new Map<string, UploadRecord>();
       return uploads.map(({ bytes, ...upload }, index) => {
-        const key = upload.endpoint + upload.fingerprint;
+        const key = JSON.stringify([upload.endpoint, upload.fingerprint]);
         const found = existing[index];
         const known = seen.get(key) ?? parseRecord(found);
         // One that ended without delivery takes the bytes and goes on; any other has them.
-        const course = known === undefined ? initialCourse : transition(known.course, { type: 'readded' });
-        if (known !== undefined && course === undefined) return { record: known, stored: false };
+        const course = known ? transition(known.course, { type: 'readded' }) : initialCourse;
+        if (known && !course) return { record: known, stored: false };
         const record = withTurn({
           ...upload,
           // A damaged record makes way for a sound one.
@@ -100,7 +95,8 @@ export class UploadStore {
         quietly(transaction.objectStore('bytes').put(bytes, record.id));
         return { record, stored: true };
       });
-    });
+    };
+    return this.#write(bothStores, task, 'strict');
   }
 
   /**
@@ -116,14 +112,14 @@ export class UploadStore {
   async applyAll(ids: readonly string[], event: CourseEvent): Promise<readonly UploadRecord[]> {
     // Progress leaves the bytes' store alone, so that others may be read meanwhile.
     const frees = event.type === 'cancelled' || (event.type === 'replied' && event.doneAtMs !== undefined);
-    return this.#write('relaxed', frees ? bothStores : ['uploads'], async (transaction) => {
+    return this.#write(frees ? bothStores : ['uploads'], async (transaction) => {
       const store = transaction.objectStore('uploads');
-      const values = await Promise.all(ids.map((id) => store.get(id)));
+      const values = await getAll(store, ids);
       const changed: UploadRecord[] = [];
       for (const value of values) {
         const record = parseRecord(value);
         const course = record && transition(record.course, event);
-        if (record === undefined || course === undefined) continue;
+        if (!course) continue;
         const next = withTurn({ ...record, revision: record.revision + 1, course });
         quietly(store.put(next));
         if (frees) quietly(transaction.objectStore('bytes').delete(next.id));
@@ -143,8 +139,7 @@ export class UploadStore {
    */
   async bytesOf(ids: readonly string[]): Promise<readonly (Blob | undefined)[]> {
     return this.#read(async (database) => {
-      const store = database.transaction('bytes').store;
-      const stored = await Promise.all(ids.map((id) => store.get(id)));
+      const stored = await getAll(database.transaction('bytes').store, ids);
       return stored.map((bytes) => bytes && new Blob([bytes]));
     });
   }
@@ -154,7 +149,7 @@ export class UploadStore {
     const values = await this.#read((database) =>
       database.getAllFromIndex('uploads', 'byOrder', IDBKeyRange.lowerBound(afterOrder, true), limit),
     );
-    return values.map((value) => parseRecord(value) ?? { ...describeCorrupt(value), corrupt: true });
+    return values.map((value) => parseRecord(value) ?? describeCorrupt(value));
   }
 
   /**
@@ -173,18 +168,16 @@ export class UploadStore {
     });
     const values = [...waited, ...fresh].filter(({ id }) => !busy.has(id));
     const corrupt = values.filter((value) => parseRecord(value) === undefined);
-    if (corrupt.length > 0) await this.#quarantine(corrupt);
+    if (corrupt.length > 0) {
+      await this.#write(['uploads'], async (transaction) => {
+        for (const value of corrupt) quietly(transaction.objectStore('uploads').put({ ...value, turn: undefined }));
+      });
+    }
     return {
       records: values.flatMap((value) => parseRecord(value) ?? []).slice(0, limit),
-      corrupt: corrupt.map((value) => ({ ...describeCorrupt(value), corrupt: true })),
+      corrupt: corrupt.map(describeCorrupt),
       dueAtMs: later === null ? Infinity : later.key[1],
     };
-  }
-
-  #quarantine(values: readonly UploadRecord[]): Promise<void> {
-    return this.#write('relaxed', ['uploads'], async (transaction) => {
-      for (const value of values) quietly(transaction.objectStore('uploads').put({ ...value, turn: undefined }));
-    });
   }
 
   /** Endpoints that have work, in the order of their names. */
@@ -192,7 +185,8 @@ export class UploadStore {
     return this.#read(async (database) => {
       const index = database.transaction('uploads').store.index('byTurn');
       const endpoints: string[] = [];
-      let cursor = await index.openKeyCursor();
+      // Keys that are no list, or begin with no text, are damaged; they sort before.
+      let cursor = await index.openKeyCursor(IDBKeyRange.lowerBound(['']));
       while (cursor !== null) {
         const endpoint: string = cursor.key[0];
         endpoints.push(endpoint);
@@ -212,9 +206,9 @@ export class UploadStore {
 
   /** Forgets settled uploads with all they have; answers with those that are gone. Others are left alone. */
   async remove(ids: readonly string[]): Promise<readonly UploadId[]> {
-    return this.#write('relaxed', bothStores, async (transaction) => {
+    return this.#write(bothStores, async (transaction) => {
       const store = transaction.objectStore('uploads');
-      const values = await Promise.all(ids.map((id) => store.get(id)));
+      const values = await getAll(store, ids);
       const gone: UploadId[] = [];
       for (const value of values) {
         if (value === undefined) continue;
@@ -232,9 +226,8 @@ export class UploadStore {
   async prune(beforeMs: number, limit: number): Promise<readonly UploadId[]> {
     const oldest = await this.list(-1, limit);
     const ended = oldest.filter((item) => {
-      if ('corrupt' in item) return false;
-      const { state } = item.course;
-      return (state.status === 'completed' || state.status === 'cancelled') && state.atMs < beforeMs;
+      const state = 'course' in item && item.course.state;
+      return state && 'atMs' in state && state.atMs < beforeMs;
     });
     return ended.length === 0 ? [] : this.remove(ended.map(({ id }) => id));
   }
@@ -247,7 +240,7 @@ export class UploadStore {
 
   #open(): Promise<Database> {
     this.#database ??= openDB<BackhaulSchema>(this.#name, DATABASE_VERSION, {
-      upgrade: (database, fromVersion) => upgrade(database, fromVersion),
+      upgrade,
       // A newer version of the worker wants to upgrade: make way; the next call opens anew.
       blocking: () => void this.close(),
       // Deleted by the user, or broken: the next call opens anew.
@@ -272,9 +265,9 @@ export class UploadStore {
   }
 
   async #write<Value>(
-    durability: IDBTransactionDurability,
     stores: StoreName[],
     task: (transaction: Transaction) => Promise<Value>,
+    durability: IDBTransactionDurability = 'relaxed',
   ): Promise<Value> {
     const database = await this.#open();
     let transaction: Transaction;
@@ -309,6 +302,11 @@ export class UploadStore {
   }
 }
 
+/** What `store` has under each key, in their order. */
+function getAll<Value>(store: { get(id: string): Promise<Value> }, ids: readonly string[]): Promise<Value[]> {
+  return Promise.all(ids.map((id) => store.get(id)));
+}
+
 /** `done` speaks for every request of its transaction; alone, a refused one would be an unhandled rejection. */
 function quietly(request: Promise<unknown>): void {
   request.catch(() => {});
@@ -321,19 +319,14 @@ function withTurn(record: Omit<UploadRecord, 'turn'>): UploadRecord {
 
 /** Names of DOMExceptions are the only thing that browsers agree on here; `tx.error` can even be null in WebKit. */
 function nameOf(cause: unknown): string {
-  return typeof cause === 'object' && cause !== null && 'name' in cause ? String(cause.name) : '';
+  return String((cause as Error | null)?.name);
 }
 
 function storageFailed(what: string, cause: unknown): UploadError {
   if (cause instanceof UploadError) return cause;
   if (nameOf(cause) === 'QuotaExceededError') {
-    return new UploadError('quota-exceeded', 'No room left on this device. Free some space, then try again.', {
-      cause,
-    });
+    return new UploadError('quota-exceeded', 'No room on this device. Free some space, then retry.', { cause });
   }
-  return new UploadError(
-    'storage-failed',
-    `IndexedDB: could not ${what} (${toWire(cause).message}). If a reload does not help, the browser's storage is damaged or blocked.`,
-    { cause },
-  );
+  const message = `IndexedDB could not ${what} (${toWire(cause).message}). Reload; else the storage is damaged or blocked.`;
+  return new UploadError('storage-failed', message, { cause });
 }

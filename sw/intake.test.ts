@@ -1,0 +1,165 @@
+// Accepting files while a runner is already at work on them, and after a worker was stopped in the middle.
+// Invariants 1, 9, 11.
+
+import 'fake-indexeddb/auto';
+import { expect, onTestFinished, test } from 'vitest';
+import { UploadError } from '../src/contracts/errors.js';
+import type { UploadEvent } from '../src/contracts/messages.js';
+import type { UploadSnapshot } from '../src/contracts/upload.js';
+import { systemClock } from './clock.js';
+import { acceptFiles, type IntakeTools } from './intake.js';
+import { Outbox } from './outbox.js';
+import { UploadStore } from './store/upload-store.js';
+
+const LARGE = 600_000;
+let databases = 0;
+
+function tools() {
+  databases += 1;
+  const store = new UploadStore(`intake-${databases}`);
+  onTestFinished(() => store.close());
+  const events: UploadEvent[] = [];
+  let flush = () => {};
+  const outbox = new Outbox((event) => void events.push(event), {
+    ...systemClock,
+    sleep: () =>
+      new Promise((resolve) => {
+        flush = resolve;
+      }),
+  });
+  let ids = 0;
+  const intake: IntakeTools = {
+    store,
+    outbox,
+    clock: systemClock,
+    newId: () => {
+      ids += 1;
+      return `id-${ids}`;
+    },
+    isEndpoint: (name) => name === 'photos',
+  };
+  /** What a tab shows once everything was published. */
+  const shown = async (): Promise<ReadonlyMap<string, UploadSnapshot>> => {
+    flush();
+    await new Promise((resolve) => setImmediate(resolve));
+    const snapshots = events.flatMap((event) => (event.type === 'changed' ? event.snapshots : []));
+    return new Map(snapshots.map((snapshot) => [snapshot.name, snapshot]));
+  };
+  return { store, outbox, intake, events, shown };
+}
+
+const enqueue = (...items: readonly { readonly name: string; readonly file: Blob }[]) => ({
+  type: 'enqueue' as const,
+  endpoint: 'photos',
+  metadata: {},
+  priority: 'normal' as const,
+  items: items.map(({ name, file }) => ({
+    file,
+    name,
+    type: file.type,
+    sizeBytes: file.size,
+    lastModifiedMs: 1,
+    fingerprint: name,
+  })),
+});
+const blob = (sizeBytes: number) => new Blob([new Uint8Array(sizeBytes)]);
+
+/** Makes the runner faster than the intake: whatever is stored is delivered before `add` is told so. */
+function deliverAtOnce({ store, outbox }: ReturnType<typeof tools>): void {
+  const add = store.add.bind(store);
+  store.add = async (uploads) => {
+    const added = await add(uploads);
+    for (const { record } of added) {
+      for (const event of [
+        { type: 'started' },
+        { type: 'sending', final: true },
+        { type: 'replied', reply: { held: [[0, record.sizeBytes]] }, doneAtMs: 5 },
+      ] as const) {
+        const changed = await store.apply(record.id, event);
+        if (changed !== undefined) outbox.changed(changed);
+      }
+    }
+    return added;
+  };
+}
+
+test.each([10, 100_000, LARGE])(
+  'a file of %i bytes that is delivered before it was verified is accepted, not refused',
+  async (size) => {
+    const world = tools();
+    deliverAtOnce(world);
+    const outcomes = await acceptFiles(enqueue({ name: 'a', file: blob(size) }), world.intake);
+    expect(outcomes).toMatchObject([{ type: 'accepted' }]);
+    expect(await world.store.get('id-1')).toMatchObject({ course: { state: { status: 'completed' } } });
+    expect((await world.shown()).get('a')).toMatchObject({ status: 'completed' });
+  },
+);
+
+test.each([10, LARGE])(
+  'a twin of %i bytes that is delivered meanwhile is accepted, and tabs show what is',
+  async (size) => {
+    const world = tools();
+    await acceptFiles(enqueue({ name: 'a', file: blob(size) }), world.intake);
+    deliverAtOnce(world);
+    const outcomes = await acceptFiles(enqueue({ name: 'a', file: blob(size) }), world.intake);
+    expect(outcomes).toMatchObject([{ type: 'accepted', snapshot: { id: 'id-1' } }]);
+    expect((await world.shown()).get('a')).toMatchObject({ status: 'completed' });
+  },
+);
+
+test('a copy that was stored but cannot be read is refused and leaves nothing; its neighbours stay', async () => {
+  const { store, intake, shown } = tools();
+  const bytesOf = store.bytesOf.bind(store);
+  store.bytesOf = async (ids) => {
+    const blobs = await bytesOf(ids);
+    return blobs.map((stored, index) => (ids[index] === 'id-2' ? new Blob(['short']) : stored));
+  };
+  const outcomes = await acceptFiles(
+    enqueue({ name: 'a', file: blob(LARGE) }, { name: 'b', file: blob(LARGE) }, { name: 'c', file: blob(LARGE) }),
+    intake,
+  );
+  expect(outcomes).toMatchObject([
+    { type: 'accepted' },
+    { type: 'rejected', error: { code: 'file-changed', message: expect.stringContaining('"b"') } },
+    { type: 'accepted' },
+  ]);
+  expect((await store.list(-1, 10)).map(({ name }) => name)).toEqual(['a', 'c']);
+  expect([...(await shown()).keys()]).toEqual(['a', 'c']);
+});
+
+test('a copy that a stopped worker left unverified is looked at when the page asks again', async () => {
+  const { store, intake } = tools();
+  await acceptFiles(enqueue({ name: 'a', file: blob(LARGE) }), intake);
+  let broken = true;
+  const bytesOf = store.bytesOf.bind(store);
+  store.bytesOf = async (ids) => (broken ? ids.map(() => undefined) : bytesOf(ids));
+  const again = await acceptFiles(enqueue({ name: 'a', file: blob(LARGE) }), intake);
+  // Refused or stored anew, but never "accepted" with bytes that are not there.
+  broken = false;
+  const [bytes] = await store.bytesOf(
+    again.flatMap((outcome) => (outcome.type === 'accepted' ? [outcome.snapshot.id] : [])),
+  );
+  if (again[0]?.type === 'accepted') expect(bytes?.size).toBe(LARGE);
+  else expect(again).toMatchObject([{ error: { code: 'file-changed' } }]);
+});
+
+test('a failing storage refuses each file by itself, and keeps those that it takes', async () => {
+  const { store, intake } = tools();
+  const add = store.add.bind(store);
+  let calls = 0;
+  store.add = async (uploads) => {
+    calls += 1;
+    if (uploads.some(({ name }) => name === '5')) throw new UploadError('storage-failed', 'no');
+    return add(uploads);
+  };
+  const names = Array.from({ length: 16 }, (_, index) => `${index}`);
+  const outcomes = await acceptFiles(enqueue(...names.map((name) => ({ name, file: blob(10) }))), intake);
+  expect(outcomes.map(({ type }) => type)).toEqual(names.map((name) => (name === '5' ? 'rejected' : 'accepted')));
+  expect(outcomes[5]).toMatchObject({ error: { code: 'storage-failed' } });
+  expect(calls).toBeLessThan(12);
+});
+
+test('nothing to accept is accepted', async () => {
+  const { intake } = tools();
+  expect(await acceptFiles(enqueue(), intake)).toEqual([]);
+});
