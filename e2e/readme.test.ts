@@ -11,7 +11,7 @@ const readme = readFileSync(join(root, 'README.md'), 'utf8');
 
 test('every error code has its row, and there is no row without a code', () => {
   const table = /<!-- codes:begin -->(.*)<!-- codes:end -->/s.exec(readme)?.[1] ?? '';
-  const rows = [...table.matchAll(/^\| `([^`]+)` \|/gm)].map(([, code]) => code);
+  const rows = [...table.matchAll(/^\| `([^`]+)` *\|/gm)].map(([, code]) => code);
   expect(rows).toEqual([...errorCodes]);
 });
 

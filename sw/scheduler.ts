@@ -70,12 +70,13 @@ export class Scheduler {
 
   /** Looks at the queue now. True: the lock is held and there is something to do, now or in time. */
   async wake(reason: WakeReason): Promise<boolean> {
-    this.#endpoints = undefined;
     const reasons = hastened[reason];
     if (reasons) {
       this.#announcements += 1;
       await this.#hasten(reasons);
     }
+    // Whatever comes with it may be for an endpoint that had no work before.
+    this.#endpoints = undefined;
     this.#poke();
     if (!this.#driving) {
       this.#working = new Promise((resolve) => {
@@ -156,12 +157,11 @@ export class Scheduler {
     const { store, clock, concurrency, outbox } = this.#options;
     const now = clock.now();
     if (this.#storing > 0) return now + STORE_PAUSE_MS;
-    // New ones come with a wake-up.
-    this.#endpoints ??= await store.endpointsWithWork();
-    // Each endpoint gets the first free place in turn.
-    this.#endpoints = [...this.#endpoints.slice(1), ...this.#endpoints.slice(0, 1)];
+    const endpoints = this.#endpoints ?? (await store.endpointsWithWork());
+    // Each gets the first free place in turn. Not remembered if somebody woke us while they were read.
+    this.#endpoints = this.#woken ? undefined : [...endpoints.slice(1), ...endpoints.slice(0, 1)];
     let next = Infinity;
-    for (const endpoint of this.#endpoints) {
+    for (const endpoint of endpoints) {
       const gate = this.#gates.get(endpoint);
       const free = concurrency - this.#active.size;
       if (gate?.trying || free <= 0) continue;
