@@ -61,6 +61,7 @@ export class Scheduler {
   #woken = false;
   #nudge: () => void = () => {};
   #endpoints: readonly string[] | undefined;
+  #served = '';
   #storing = 0;
   #announcements = 0;
 
@@ -157,11 +158,13 @@ export class Scheduler {
     const { store, clock, concurrency, outbox } = this.#options;
     const now = clock.now();
     if (this.#storing > 0) return now + STORE_PAUSE_MS;
-    const endpoints = this.#endpoints ?? (await store.endpointsWithWork());
-    // Each gets the first free place in turn. Not remembered if somebody woke us while they were read.
-    this.#endpoints = this.#woken ? undefined : [...endpoints.slice(1), ...endpoints.slice(0, 1)];
+    const known = this.#endpoints ?? (await store.endpointsWithWork());
+    // Not remembered if somebody woke us while they were read.
+    this.#endpoints = this.#woken ? undefined : known;
+    // The one that was served last comes last.
+    const first = known.indexOf(this.#served) + 1;
     let next = Infinity;
-    for (const endpoint of endpoints) {
+    for (const endpoint of [...known.slice(first), ...known.slice(0, first)]) {
       const gate = this.#gates.get(endpoint);
       const free = concurrency - this.#active.size;
       if (gate?.trying || free <= 0) continue;
@@ -171,7 +174,10 @@ export class Scheduler {
       }
       const due = await store.next(endpoint, now, new Set(this.#active.keys()), gate === undefined ? free : 1);
       outbox.changed(...due.corrupt);
-      for (const record of due.records) await this.#start(record);
+      for (const record of due.records) {
+        this.#served = endpoint;
+        await this.#start(record);
+      }
       // Behind damaged records there may be sound ones: look again.
       next = Math.min(next, due.corrupt.length > 0 ? now : due.dueAtMs);
     }
