@@ -7,8 +7,8 @@ import type { UploadId } from '../src/contracts/upload.js';
 import type { Clock } from './clock.js';
 import type { Outbox } from './outbox.js';
 import { isReadable, lastByte, read } from './readable.js';
-import { unknownEndpoint } from './scheduler.js';
 import type { Added, NewUpload, UploadStore } from './store/upload-store.js';
+import { unknownEndpoint } from './unknown-endpoint.js';
 
 type Enqueue = Extract<Command, { type: 'enqueue' }>;
 

@@ -2,7 +2,7 @@
 // worker versions one scheduler runs (invariant 4), and keeps a dead endpoint from being asked by every upload in turn.
 // What it remembers is a cache: a new worker starts with nothing but the store, and tries at once.
 
-import { toWire, UploadError } from '../src/contracts/errors.js';
+import { toWire } from '../src/contracts/errors.js';
 import type { WakeReason } from '../src/contracts/messages.js';
 import type { WaitReason } from '../src/contracts/upload.js';
 import { type Clock, within } from './clock.js';
@@ -12,6 +12,7 @@ import type { Outbox } from './outbox.js';
 import type { Adapter } from './protocols/adapter.js';
 import { type RunnerTools, runUpload } from './runner.js';
 import type { UploadRecord } from './store/schema.js';
+import { unknownEndpoint } from './unknown-endpoint.js';
 
 /** Chromium and Firefox end an idle worker after 30 s; the ticks ask a page for a sign of life well before that. */
 const TICK_MS = 20_000;
@@ -281,8 +282,4 @@ export class Scheduler {
     });
     await (delayMs === Infinity ? nudged : within(nudged, delayMs, this.#options.clock, undefined));
   }
-}
-
-export function unknownEndpoint(name: string): UploadError {
-  return new UploadError('unknown-endpoint', `No endpoint "${name}" in installBackhaul(). Correct it, then retry.`);
 }

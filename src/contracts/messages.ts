@@ -17,7 +17,7 @@ export interface Envelope<Body> {
   readonly body: Body;
 }
 
-/** Why the worker should look at its queue. Only the first three cut a back-off short. */
+/** Why the worker should look at its queue. `heartbeat`, `command` and `timer` leave a back-off as it is. */
 export type WakeReason = 'online' | 'visible' | 'start' | 'heartbeat' | 'command' | 'sync' | 'timer';
 
 export type Control = 'pause' | 'resume' | 'cancel' | 'retry' | 'remove';
