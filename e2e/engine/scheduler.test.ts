@@ -380,3 +380,23 @@ test('ticks come one at a time, however often the lock changed hands', async () 
   await time.pass(100_000);
   expect(events.filter(({ type }) => type === 'tick').length).toBeLessThanOrEqual(6);
 });
+
+describe('what comes while the queue is being read', () => {
+  test('is not hidden by what was read before it came', async () => {
+    const { engine, store, sent, time } = engineWith();
+    const read = engine.store.endpointsWithWork.bind(engine.store);
+    let stored: Promise<unknown> | undefined;
+    engine.store.endpointsWithWork = async () => {
+      const endpoints = await read();
+      if (stored === undefined) {
+        // The first file comes, with its wake-up, after the queue was found empty and before anybody acts on that.
+        stored = store('late').then(() => void engine.scheduler.wake('command'));
+        await stored;
+      }
+      return endpoints;
+    };
+    await engine.scheduler.wake('command');
+    await time.until('the late file is sent', () => sent.includes('late'));
+    expect(sent).toEqual(['late']);
+  });
+});
