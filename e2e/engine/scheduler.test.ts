@@ -400,3 +400,23 @@ describe('what comes while the queue is being read', () => {
     expect(sent).toEqual(['late']);
   });
 });
+
+describe('files that are being stored', () => {
+  test('go before uploads: none starts until they are safe', async () => {
+    const { engine, store, sent, time } = engineWith();
+    await store('earlier');
+    let safe = () => {};
+    const storing = engine.scheduler.after(
+      new Promise<void>((resolve) => {
+        safe = resolve;
+      }),
+    );
+    void engine.scheduler.wake('command');
+    const startedAtMs = time.now();
+    await time.until('time goes by', () => time.now() >= startedAtMs + 20_000);
+    expect(sent).toEqual([]);
+    safe();
+    await storing;
+    await time.until('the earlier file is sent', () => sent.includes('earlier'));
+  });
+});
