@@ -5,6 +5,7 @@ export { type BackhaulOptions, installBackhaul } from './install.js';
 export type {
   Adapter,
   Answer,
+  CreateContext,
   Io,
   ProbeContext,
   RequestDefaults,

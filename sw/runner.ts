@@ -8,9 +8,24 @@ import type { Pace } from './core/pace.js';
 import { heldInFull, nextStep, type Step } from './core/planning.js';
 import { totalBytes } from './core/ranges.js';
 import type { Failure, Range } from './core/remote.js';
-import { type Decision, decide, lostTooOften, type Outage, RESTART_BUDGET, RESYNC_BUDGET } from './core/retry.js';
+import {
+  type Decision,
+  decide,
+  lostTooOften,
+  type Outage,
+  RESTART_BUDGET,
+  RESYNC_BUDGET,
+  type RetryContext,
+} from './core/retry.js';
 import type { Outbox } from './outbox.js';
-import { type Adapter, type Io, ProtocolFailure, type Reply } from './protocols/adapter.js';
+import {
+  type Adapter,
+  type Answer,
+  type Io,
+  ProtocolFailure,
+  type Reply,
+  type RequestOptions,
+} from './protocols/adapter.js';
 import { hedge, requestOnce } from './protocols/http.js';
 import { isReadable, lastByte } from './readable.js';
 import type { UploadRecord } from './store/schema.js';
@@ -22,14 +37,16 @@ export interface RunnerTools {
   readonly clock: Clock;
   readonly fetch: typeof fetch;
   readonly online: () => boolean;
+  /** Most requests at once. */
+  readonly concurrency: number;
 }
 
 /** What one run is about. */
 export interface RunnerContext extends RunnerTools {
   readonly adapter: Adapter;
   readonly pace: Pace;
-  /** Most ranges of this upload at once. */
-  readonly parallel: () => number;
+  /** Resolves when a request may begin, with what says that it is over. */
+  readonly lane: (signal: AbortSignal) => Promise<() => void>;
   /** Aborted when the user pauses or cancels; the state is then already committed. */
   readonly signal: AbortSignal;
   /** The endpoint's failures so far. */
@@ -84,17 +101,18 @@ class Run {
   }
 
   async toTheEnd(): Promise<RunOutcome> {
+    if (this.#record.course.state.status === 'cancelled') return this.#free();
     // What is sent at once saves this commit; with a thousand small photos, commits are most of the work.
-    if (!this.#synced || this.#context.adapter.create) await this.#commit({ type: 'started' });
+    const creates = this.#context.adapter.create !== undefined && this.#record.course.remote === null;
+    if (!this.#synced || creates) await this.#commit({ type: 'started', creates });
     while (this.#record.course.state.status !== 'completed') {
-      const { adapter, pace, parallel } = this.#context;
+      const { adapter, pace } = this.#context;
       const step = nextStep(this.#record.course, {
         adapter,
         sizeBytes: this.#record.sizeBytes,
         synced: this.#synced,
         emptySent: this.#emptySent,
         chunkBytes: Math.min(pace.chunkBytes(), this.#cautionBytes),
-        parallel: parallel(),
       });
       try {
         await this.#take(step);
@@ -119,7 +137,7 @@ class Run {
     const state = course.remote ?? {};
     switch (step.type) {
       case 'create':
-        await this.#ask((io) => adapter.create?.(this.#record, io) ?? {});
+        await this.#ask((io) => adapter.create?.(this.#record, io, { repeated: this.#unsettled }) ?? {});
         break;
       case 'probe': {
         const probing = { unsettled: this.#unsettled, finalSent: course.finalSent, heldBytes: totalBytes(course.held) };
@@ -139,53 +157,55 @@ class Run {
     this.#synced = step.type !== 'complete';
   }
 
-  /** Several ranges go side by side; each answer is committed as it comes, and the first failure decides. */
+  /** Ranges go side by side as far as there are lanes; each answer is committed as it comes, a failure ends the rest. */
   async #send(ranges: readonly Range[]): Promise<void> {
     const { sizeBytes } = this.#record;
     const sending = this.#commit({ type: 'sending', final: ranges.some(([, end]) => end === sizeBytes) });
-    const [bytes] = await Promise.all([this.#context.store.bytesOf([this.#record.id]), sending]);
-    const whole = bytes[0]?.size === sizeBytes ? bytes[0] : await this.#lost();
-    const results = await Promise.allSettled(
-      ranges.map(async (range) => {
-        const reply = await this.#transfer(range, whole);
-        if (sizeBytes === 0) this.#emptySent = true;
-        await this.#replied(reply, range);
-      }),
-    );
-    const failed = results.find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    const [bytes] = await Promise.all([this.#bytes(), sending]);
+    const left = ranges.values();
+    let failed: { readonly cause: unknown } | undefined;
+    const lane = async () => {
+      for (const range of left) {
+        if (failed !== undefined) return;
+        try {
+          const reply = await this.#transfer(range, bytes);
+          if (sizeBytes === 0) this.#emptySent = true;
+          await this.#replied(reply, range);
+        } catch (cause) {
+          failed ??= { cause };
+        }
+      }
+    };
+    await Promise.all(ranges.slice(0, this.#context.concurrency).map(lane));
+    if (failed !== undefined) throw failed.cause;
   }
 
   async #transfer(range: Range, bytes: Blob): Promise<Reply> {
-    const { adapter, pace, clock } = this.#context;
+    const { adapter, clock, onAnswer } = this.#context;
     const body = bytes.slice(...range);
-    const { size } = body;
-    if (size !== range[1] - range[0]) await this.#lost();
-    const transfer = pace.begin(clock.now());
-    const limitMs = () => pace.limitMs(size, this.#record.course.attempt, transfer);
+    if (body.size !== range[1] - range[0]) await this.#lost();
     try {
-      const reply = await adapter.send(this.#record, this.#record.course.remote ?? {}, range, body, this.#io(limitMs));
-      this.#context.outbox.speed(this.#record.id, pace.end(transfer, size, clock.now()));
-      this.#context.onAnswer();
+      const reply = await adapter.send(this.#record, this.#record.course.remote ?? {}, range, body, this.#io());
+      onAnswer();
       return reply;
     } catch (cause) {
-      const nowMs = clock.now();
-      pace.end(transfer, 0, nowMs);
-      const code = cause instanceof ProtocolFailure && cause.code;
-      if (code === 'timeout') pace.stalled(size, nowMs - transfer.startedAtMs);
       // A body that cannot be read looks like a dead network to fetch.
-      if (code === 'network' && !(await isReadable(lastByte(body), clock))) await this.#lost();
+      const unanswered = cause instanceof ProtocolFailure && cause.code === 'network';
+      if (unanswered && !(await isReadable(lastByte(body), clock))) await this.#lost();
       throw cause;
     }
   }
 
-  /** A small question with a short limit. */
   async #ask(question: (io: Io) => Promise<Reply> | Reply): Promise<void> {
-    const { pace, onAnswer } = this.#context;
-    const limitMs = () => pace.probeLimitMs(this.#record.course.attempt);
-    const reply = await question(this.#io(limitMs, (elapsedMs) => pace.probed(elapsedMs)));
-    onAnswer();
+    const reply = await question(this.#io());
+    this.#context.onAnswer();
     await this.#replied(reply);
+  }
+
+  /** The whole file, or the end of this run. */
+  async #bytes(): Promise<Blob> {
+    const [bytes] = await this.#context.store.bytesOf([this.#record.id]);
+    return bytes?.size === this.#record.sizeBytes ? bytes : this.#lost();
   }
 
   async #replied(reply: Reply, range?: Range): Promise<void> {
@@ -203,23 +223,11 @@ class Run {
 
   /** Undefined: go on at once. */
   async #recover(failure: Failure, step: Step): Promise<RunOutcome | undefined> {
-    const { clock, online, adapter, pace, outage } = this.#context;
-    const { attempt, failingSinceMs, restarts } = this.#record.course;
-    const nowMs = clock.now();
+    const { clock, pace } = this.#context;
     this.#synced = false;
     this.#silent = failure.code === 'timeout';
     const sentBytes = step.type === 'send' ? Math.max(...step.ranges.map(([start, end]) => end - start)) : 0;
-    const decision = decide(failure, {
-      nowMs,
-      random: () => clock.random(),
-      online: online(),
-      own: { attempt, sinceMs: failingSinceMs ?? nowMs },
-      shared: outage(),
-      restarts,
-      resyncs: this.#futile,
-      sentBytes,
-      minBytes: adapter.limits.minBytes ?? 1,
-    });
+    const decision = decide(failure, this.#retryContext(sentBytes));
     if (step.type === 'send') {
       this.#unsettled = true;
       this.#futile += 1;
@@ -241,7 +249,7 @@ class Run {
       }
       case 'wait': {
         const { reason, untilMs, error } = decision;
-        await this.#commit({ type: 'waited', reason, atMs: nowMs, untilMs, error });
+        await this.#commit({ type: 'waited', reason, atMs: clock.now(), untilMs, error });
         return decision;
       }
       case 'fail':
@@ -251,6 +259,37 @@ class Run {
         return decision satisfies never;
     }
     return undefined;
+  }
+
+  #retryContext(sentBytes: number): RetryContext {
+    const { clock, online, adapter, outage } = this.#context;
+    const { attempt, failingSinceMs, restarts } = this.#record.course;
+    const nowMs = clock.now();
+    return {
+      nowMs,
+      random: () => clock.random(),
+      online: online(),
+      own: { attempt, sinceMs: failingSinceMs ?? nowMs },
+      shared: outage(),
+      restarts,
+      resyncs: this.#futile,
+      sentBytes,
+      minBytes: adapter.limits.minBytes ?? 1,
+    };
+  }
+
+  /** After a cancel. What the server refuses to free is its own to keep. */
+  async #free(): Promise<RunOutcome> {
+    const { adapter, signal } = this.#context;
+    try {
+      await adapter.abort?.(this.#record, this.#record.course.remote ?? {}, this.#io());
+    } catch (cause) {
+      if (signal.aborted) throw new Ended();
+      const decision = cause instanceof ProtocolFailure && decide(cause, this.#retryContext(0));
+      if (decision && decision.type === 'wait' && decision.scope === 'endpoint') return decision;
+    }
+    await this.#commit({ type: 'freed' });
+    return 'ended';
   }
 
   #lost(): Promise<never> {
@@ -271,36 +310,60 @@ class Run {
     if (record.course.state.status === 'paused') throw new Ended();
   }
 
-  #io(limitMs: () => number, onAnswer: (elapsedMs: number) => void = () => {}): Io {
-    const { clock, fetch, signal, adapter, pace } = this.#context;
+  #io(): Io {
+    const { clock, signal } = this.#context;
+    return {
+      request: (url, options) => this.#request(url, options),
+      bytes: () => this.#bytes(),
+      sleep: (delayMs) => clock.sleep(delayMs, signal),
+      nowMs: () => clock.now(),
+    };
+  }
+
+  /** One request in a lane of its own, with the time that its body, or its patience, asks for. */
+  async #request(url: string, options: RequestOptions): Promise<Answer> {
+    const { clock, fetch, signal, adapter, pace, lane, outbox } = this.#context;
+    const { attempt } = this.#record.course;
+    const sizeBytes = options.patienceMs === undefined ? (options.body?.size ?? 0) : 0;
+    const release = await lane(signal);
+    const transfer = sizeBytes > 0 ? pace.begin(clock.now()) : undefined;
+    const startedAtMs = clock.now();
+    const limitMs = () =>
+      Math.max(
+        options.patienceMs ?? 0,
+        transfer ? pace.limitMs(sizeBytes, attempt, transfer) : pace.probeLimitMs(attempt),
+      );
     const limit = async (stop: AbortSignal) => {
-      const startedAtMs = clock.now();
       for (;;) {
         const leftMs = startedAtMs + limitMs() - clock.now();
         if (leftMs <= 0) return clock.now() - startedAtMs;
         await clock.sleep(leftMs, stop);
       }
     };
-    return {
-      request: async (url, options) => {
-        const startedAtMs = clock.now();
-        const once = (stop: AbortSignal) =>
-          requestOnce(url, options, {
-            fetch,
-            signal: AbortSignal.any([signal, stop]),
-            limit,
-            credentials: adapter.requests?.credentials ?? 'same-origin',
-            headers: () => adapter.requests?.headers?.(this.#record) ?? {},
-          });
-        const hedged = this.#silent && options.method === 'GET';
-        const sleep = (delayMs: number, stop: AbortSignal) => clock.sleep(delayMs, stop);
-        const answer = await (hedged ? hedge(once, pace.hedgeMs(), sleep) : once(signal));
-        onAnswer(clock.now() - startedAtMs);
-        return answer;
-      },
-      sleep: (delayMs) => clock.sleep(delayMs, signal),
-      nowMs: () => clock.now(),
-    };
+    const once = (stop: AbortSignal) =>
+      requestOnce(url, options, {
+        fetch,
+        signal: AbortSignal.any([signal, stop]),
+        limit,
+        credentials: adapter.requests?.credentials ?? 'same-origin',
+        headers: () => adapter.requests?.headers?.(this.#record) ?? {},
+      });
+    const hedged = this.#silent && ['GET', 'HEAD'].includes(options.method);
+    const sleep = (delayMs: number, stop: AbortSignal) => clock.sleep(delayMs, stop);
+    let acknowledgedBytes = 0;
+    try {
+      const answer = await (hedged ? hedge(once, pace.hedgeMs(), sleep) : once(signal));
+      if (answer.ok) acknowledgedBytes = sizeBytes;
+      if (sizeBytes === 0 && options.patienceMs === undefined) pace.probed(clock.now() - startedAtMs);
+      return answer;
+    } catch (cause) {
+      const silent = cause instanceof ProtocolFailure && cause.code === 'timeout';
+      if (transfer && silent) pace.stalled(sizeBytes, clock.now() - startedAtMs);
+      throw cause;
+    } finally {
+      if (transfer) outbox.speed(this.#record.id, pace.end(transfer, acknowledgedBytes, clock.now()));
+      release();
+    }
   }
 }
 

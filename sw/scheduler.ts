@@ -8,6 +8,7 @@ import type { WaitReason } from '../src/contracts/upload.js';
 import { type Clock, within } from './clock.js';
 import { Pace } from './core/pace.js';
 import type { Outage } from './core/retry.js';
+import { Lanes } from './lanes.js';
 import type { Outbox } from './outbox.js';
 import type { Adapter } from './protocols/adapter.js';
 import { type RunnerTools, runUpload } from './runner.js';
@@ -29,7 +30,6 @@ export interface SchedulerOptions extends RunnerTools {
   readonly holdLock: HoldLock;
   readonly outbox: Outbox;
   readonly clock: Clock;
-  readonly concurrency: number;
 }
 
 /** What is known of an endpoint's reachability. */
@@ -57,6 +57,8 @@ export class Scheduler {
   readonly #active = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>();
   readonly #paces = new Map<string, Pace>();
   readonly #gates = new Map<string, Gate>();
+  readonly #lanes: Lanes;
+  #started = 0;
   #driving: Promise<void> | undefined;
   #working: Promise<boolean> = Promise.resolve(false);
   #woken = false;
@@ -68,6 +70,7 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#lanes = new Lanes(options.concurrency);
   }
 
   /** Looks at the queue now. True: the lock is held and there is something to do, now or in time. */
@@ -216,9 +219,10 @@ export class Scheduler {
     this.#paces.set(endpoint, pace);
     const outage = () => this.#outage(endpoint);
     const onAnswer = () => void this.#reached(endpoint).catch(() => {});
-    const parallel = () => Math.max(1, this.#options.concurrency + 1 - this.#active.size);
+    const rank = this.#started++;
+    const lane = (stop: AbortSignal) => this.#lanes.take(rank, stop);
     const announcements = this.#announcements;
-    const outcome = await runUpload(record, { ...this.#options, adapter, pace, signal, outage, onAnswer, parallel });
+    const outcome = await runUpload(record, { ...this.#options, adapter, pace, signal, outage, onAnswer, lane });
     if (outcome === 'ended' || outcome.scope !== 'endpoint') return;
     const { reason, untilMs = Infinity } = outcome;
     // The network was said to be back while this was failing: often it is, a moment later.

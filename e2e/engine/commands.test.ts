@@ -7,7 +7,7 @@ import { type Control, envelope, WIRE_VERSION } from '../../src/contracts/messag
 import { parseCommand } from '../../sw/commands.js';
 import { byteOffset } from '../../sw/index.js';
 import type { Adapter } from '../../sw/protocols/adapter.js';
-import type { Fault } from './plain-server.js';
+import type { Fault, PlainServer } from './plain-server.js';
 import { deliveries, fileOf, type Stage, setStage } from './stage.js';
 import { itemOf } from './worker.js';
 
@@ -423,20 +423,29 @@ describe('the order of work', () => {
     let atOnce = 0;
     let most = 0;
     const sent: string[] = [];
-    const parts: Adapter = {
+    const parts = (server: PlainServer): Adapter => ({
       kind: 'parts',
       limits: { partBytes: 10_000 },
+      requests: {
+        // Asked for when the request has its lane.
+        headers: () => {
+          atOnce += 1;
+          most = Math.max(most, atOnce);
+          return {};
+        },
+      },
       probe: async () => ({}),
-      send: async (upload, _state, range, _bytes, io) => {
-        atOnce += 1;
-        most = Math.max(most, atOnce);
-        await io.sleep(1000);
-        atOnce -= 1;
+      send: async (upload, _state, range, body, io) => {
+        const headers = { 'X-File-Id': `${upload.name}-${range[0]}`, 'X-Start-Byte': '0' };
+        await io.request(server.urls.uploadUrl, { method: 'POST', headers, body }).finally(() => {
+          atOnce -= 1;
+        });
         sent.push(`${upload.name} ${range[0]}`);
         return {};
       },
-    };
-    const stage = await setStage({}, { endpoints: () => ({ parts }) });
+    });
+    const stage = await setStage({}, { endpoints: (server) => ({ parts: parts(server) }) });
+    stage.server.fault = ({ kind, nth }) => (kind === 'upload' && nth === 0 ? { type: 'hang' } : undefined);
     const files = Array.from({ length: 4 }, (_, index) => fileOf(`${index}.bin`, 95_000));
     await stage.add(files, { endpoint: 'parts' });
     await stage.delivery(...files);

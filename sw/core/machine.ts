@@ -29,7 +29,8 @@ export interface Course {
 
 export type CourseEvent =
   // from the runner
-  | { readonly type: 'started' }
+  /** `creates`: a request that makes the remote upload may leave the device. */
+  | { readonly type: 'started'; readonly creates?: boolean }
   | { readonly type: 'sending'; readonly final: boolean }
   /** `range`: what was sent, if it was a send. `doneAtMs`: the server has finished the file. */
   | {
@@ -50,6 +51,8 @@ export type CourseEvent =
   | { readonly type: 'shrunk'; readonly maxBytes: number }
   | { readonly type: 'failed'; readonly error: WireError }
   | { readonly type: 'lost'; readonly error: WireError }
+  /** After a cancel: the server holds nothing any more, as far as it can be told. */
+  | { readonly type: 'freed' }
   // from a wake that makes waiting pointless
   | {
       readonly type: 'hastened';
@@ -99,7 +102,7 @@ const goesOn = () => ({ ...fresh, state: queued, restarts: 0 });
 
 const rules: Rules = {
   // Found `uploading` after a stop is like any other start: the server is asked anew.
-  started: [pending, () => ({ state: { status: 'preparing' } })],
+  started: [pending, ({ creates = false }, { tried }) => ({ state: { status: 'preparing' }, tried: tried || creates })],
   // A file that was never tried is sent without a question first.
   sending: [
     ['queued', 'waiting', ...sending],
@@ -120,6 +123,7 @@ const rules: Rules = {
   shrunk: [underWay, ({ maxBytes }, { limits }) => ({ limits: { ...limits, maxBytes } })],
   failed: [pending, ({ error }) => ({ state: { status: 'failed', error } })],
   lost: [[...pending, 'paused', 'failed'], ({ error }) => ({ state: { status: 'lost', error } })],
+  freed: [['cancelled'], () => ({ held: [], remote: null })],
   hastened: [
     ['waiting'],
     ({ reasons, mostAttempts = Infinity, fresh: anew }, { state, attempt }) =>

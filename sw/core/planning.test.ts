@@ -22,7 +22,6 @@ function plan({ held = [], learned = {}, remote, kind = 'offset', limits = {}, c
       synced: true,
       emptySent: false,
       chunkBytes: 100,
-      parallel: 3,
       ...context,
     },
   );
@@ -111,8 +110,7 @@ describe('one growing prefix', () => {
 describe('a grid of parts', () => {
   const parts = { kind: 'parts', limits: { partBytes: 300 } } as const;
   test.each<[string, Given, Step]>([
-    ['the first three', parts, send([0, 300], [300, 600], [600, 900])],
-    ['as many as may go', { ...parts, parallel: 1 }, send([0, 300])],
+    ['every part', parts, send([0, 300], [300, 600], [600, 900], [900, 1000])],
     ['the last is shorter', { ...parts, held: [[0, 900]] }, send([900, 1000])],
     [
       'holes first',
@@ -155,7 +153,7 @@ describe('a grid of parts', () => {
           mask & (1 << cell) ? [[cell * 300, Math.min(1000, cell * 300 + 300)]] : [],
         ),
       );
-      const step = plan({ ...parts, held, parallel: 9 });
+      const step = plan({ ...parts, held });
       const sent = step.type === 'send' ? step.ranges : [];
       for (const range of sent) expect(covers(held, range)).toBe(false);
       expect(totalBytes(normalize([...held, ...sent]))).toBe(1000);

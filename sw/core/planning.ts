@@ -25,8 +25,6 @@ export interface PlanContext {
   readonly emptySent: boolean;
   /** What the link is good for (see pace.ts). */
   readonly chunkBytes: number;
-  /** Most ranges at once; only `parts` makes use of more than one. */
-  readonly parallel: number;
 }
 
 export function nextStep(course: Course, context: PlanContext): Step {
@@ -42,7 +40,7 @@ function missing(course: Course, context: PlanContext): readonly Range[] {
   const limits = { ...adapter.limits, ...course.limits };
   // What was learned never raises what is configured.
   const maxBytes = Math.min(adapter.limits.maxBytes ?? sizeBytes, course.limits.maxBytes ?? sizeBytes);
-  if (adapter.kind === 'parts') return missingParts(course.held, sizeBytes, limits, context.parallel);
+  if (adapter.kind === 'parts') return missingParts(course.held, sizeBytes, limits);
   const start = prefixEnd(course.held);
   if (start >= sizeBytes) return [];
   const bytes = Math.max(1, limits.minBytes ?? 1, Math.min(context.chunkBytes, maxBytes));
@@ -51,10 +49,10 @@ function missing(course: Course, context: PlanContext): readonly Range[] {
   return [[start, Math.min(sizeBytes, end)]];
 }
 
-function missingParts(held: readonly Range[], sizeBytes: number, limits: Limits, parallel: number): readonly Range[] {
+function missingParts(held: readonly Range[], sizeBytes: number, limits: Limits): readonly Range[] {
   const partBytes = limits.partBytes ?? sizeBytes;
   const ranges: Range[] = [];
-  for (let start = 0; start < sizeBytes && ranges.length < parallel; start += partBytes) {
+  for (let start = 0; start < sizeBytes; start += partBytes) {
     const range: Range = [start, Math.min(sizeBytes, start + partBytes)];
     if (!covers(held, range)) ranges.push(range);
   }

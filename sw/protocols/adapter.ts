@@ -16,7 +16,7 @@ export interface UploadSource {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** One HTTP answer, read to its end (64 KiB at most). */
+/** One HTTP answer, read to its end or to the limit of its request. */
 export interface Answer {
   readonly status: number;
   readonly ok: boolean;
@@ -28,7 +28,15 @@ export interface Answer {
 export interface RequestOptions {
   readonly method: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Its type becomes the Content-Type; none is sent without one. */
   readonly body?: Blob | undefined;
+  /**
+   * The answer may take so long, however fast the link is: for small bodies that make a server work, such as a merge.
+   * Absent: as long as the body needs on this link, which its answer then tells more about.
+   */
+  readonly patienceMs?: number;
+  /** Most characters of the answer that are read. Default 65,536. */
+  readonly answerCharacters?: number;
 }
 
 /** What every protocol's options have in common: how its requests are dressed. */
@@ -48,10 +56,18 @@ export interface RequestDefaults {
 export interface Io {
   /** Throws a {@link ProtocolFailure} for whatever is not an answer (network, time-out, redirect). */
   request(url: string, options: RequestOptions): Promise<Answer>;
+  /** The whole file, for hashes and for requests beside `send`. Read it in slices: memory does not grow with the file. */
+  bytes(): Promise<Blob>;
   /** Rejects when the upload is stopped meanwhile. */
   sleep(delayMs: number): Promise<void>;
   /** Epoch. */
   nowMs(): number;
+}
+
+/** What the loop knows when it makes a remote upload. */
+export interface CreateContext {
+  /** It was begun before, and its answer is not known: the server may hold it already. */
+  readonly repeated: boolean;
 }
 
 /** What the loop knows when it asks the server where it stands. */
@@ -94,14 +110,17 @@ export interface Adapter {
   /** A file of at most so many bytes may be sent without a first probe if it was never tried. Default 0. */
   readonly blindBytes?: number;
   readonly requests?: RequestDefaults;
-  /** Makes the remote upload. Absent: nothing is to be made. Repeating it may leave an orphan, never a second result. */
-  create?(upload: UploadSource, io: Io): Promise<Reply>;
+  /**
+   * Makes the remote upload. Absent: nothing is to be made. Repeating it may leave an orphan, never a second result.
+   * It may send bytes along (`io.bytes`) and say in `held` what the server took.
+   */
+  create?(upload: UploadSource, io: Io, context: CreateContext): Promise<Reply>;
   /** Asks the server what it holds. Reports a finished upload as `done`, also when that answer was lost before. */
   probe(upload: UploadSource, state: AdapterState, io: Io, context: ProbeContext): Promise<Reply>;
   /** Stores `bytes`, whose size is `range[1] - range[0]`. An empty file is one call with the range [0, 0). */
   send(upload: UploadSource, state: AdapterState, range: Range, bytes: Blob, io: Io): Promise<Reply>;
   /** Every byte is held. Absent: then the upload is done. Must be repeatable. */
   complete?(upload: UploadSource, state: AdapterState, io: Io): Promise<Reply>;
-  /** Best effort: frees what the server holds. */
+  /** After a cancel: frees what the server holds. Tried again while the server is out of reach, given up on a refusal. */
   abort?(upload: UploadSource, state: AdapterState, io: Io): Promise<void>;
 }

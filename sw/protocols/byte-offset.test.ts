@@ -25,6 +25,7 @@ function serverSaying(...said: readonly (Said | string | number)[]) {
   const trace: (readonly [url: string, options: RequestOptions])[] = [];
   const sleeps: number[] = [];
   const io: Io = {
+    bytes: () => Promise.reject(new Error('asked for the bytes')),
     request: async (url, options) => {
       trace.push([url, options]);
       const next = said[trace.length - 1];

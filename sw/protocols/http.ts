@@ -3,7 +3,7 @@
 
 import { type Answer, ProtocolFailure, type RequestOptions } from './adapter.js';
 
-/** Largest answer that is read. No status, receipt or problem of any protocol comes near it. */
+/** Largest answer that is read, unless an adapter knows better. No status, receipt or problem comes near it. */
 const ANSWER_CHARACTERS = 65_536;
 
 export interface HttpOptions {
@@ -43,7 +43,12 @@ export async function requestOnce(url: string, options: RequestOptions, http: Ht
       throw new ProtocolFailure('unreachable', 'unexpected-answer', `${url} redirects. Sign in, or correct the URL.`);
     }
     const { status, ok, headers } = response;
-    return { status, ok, text: await readText(response), header: (name: string) => headers.get(name) };
+    return {
+      status,
+      ok,
+      text: await readText(response, options.answerCharacters),
+      header: (name: string) => headers.get(name),
+    };
   };
   try {
     // Raced, since a hook of the app that never answers must not hold up a pause.
@@ -97,10 +102,10 @@ function checkedHeaders(headers: Readonly<Record<string, string>>): Readonly<Rec
   return headers;
 }
 
-async function readText(response: Response): Promise<string> {
+async function readText(response: Response, most = ANSWER_CHARACTERS): Promise<string> {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
-  while (reader !== undefined && text.length < ANSWER_CHARACTERS) {
+  while (reader !== undefined && text.length < most) {
     const { done, value } = await reader.read();
     if (done) break;
     text += value;

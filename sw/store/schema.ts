@@ -3,7 +3,7 @@
 
 import type { DBSchema, IDBPDatabase, StoreNames } from 'idb';
 import { isWireError } from '../../src/contracts/errors.js';
-import type { UploadInfo, UploadState } from '../../src/contracts/upload.js';
+import type { UploadInfo } from '../../src/contracts/upload.js';
 import { isPending, priorities, uploadStatuses } from '../../src/contracts/upload.js';
 import type { Course } from '../core/machine.js';
 import { type Check, fits, isSize, oneOf } from '../core/shape.js';
@@ -60,8 +60,10 @@ export function upgrade(database: Database, fromVersion: number): void {
   }
 }
 
-/** The turn that belongs to a state; undefined where the worker has nothing to do. */
-export function turnOf(info: UploadInfo, state: UploadState): Turn | undefined {
+/** The turn that belongs to a course; undefined where the worker has nothing to do. */
+export function turnOf(info: UploadInfo, { state, remote }: Course): Turn | undefined {
+  // What a cancelled upload has at the server is freed when nothing else is to be done.
+  if (state.status === 'cancelled' && remote !== null) return [info.endpoint, 0, priorities.length, info.order];
   if (!isPending(state.status)) return undefined;
   const dueAtMs = state.status === 'waiting' ? (state.untilMs ?? Infinity) : 0;
   return [info.endpoint, dueAtMs, priorities.indexOf(info.priority), info.order];

@@ -585,7 +585,7 @@ describe('garbage', () => {
       if (parsed === undefined) continue;
       passed += 1;
       expect(uploadStatuses).toContain(parsed.course.state.status);
-      const turn = turnOf(parsed, parsed.course.state);
+      const turn = turnOf(parsed, parsed.course);
       if (turn !== undefined)
         expect(turn.slice(1).every((part) => typeof part === 'number' && !Number.isNaN(part))).toBe(true);
       for (const range of parsed.course.held) expect(range[1] - range[0]).not.toBeNaN();

@@ -314,7 +314,7 @@ function quietly(request: Promise<unknown>): void {
 
 /** The turn follows from the state; `undefined` keeps a record out of the index. */
 function withTurn(record: Omit<UploadRecord, 'turn'>): UploadRecord {
-  return { ...record, turn: turnOf(record, record.course.state) };
+  return { ...record, turn: turnOf(record, record.course) };
 }
 
 /** Names of DOMExceptions are the only thing that browsers agree on here; `tx.error` can even be null in WebKit. */
