@@ -17,6 +17,7 @@ import {
   RESYNC_BUDGET,
   type RetryContext,
 } from './core/retry.js';
+import type { Lanes } from './lanes.js';
 import type { Outbox } from './outbox.js';
 import {
   type Adapter,
@@ -45,12 +46,14 @@ export interface RunnerTools {
 export interface RunnerContext extends RunnerTools {
   readonly adapter: Adapter;
   readonly pace: Pace;
-  /** Resolves when a request may begin, with what says that it is over. */
-  readonly lane: (signal: AbortSignal) => Promise<() => void>;
+  /** See {@link Lanes.take}. */
+  readonly lane: Lanes['take'];
   /** Aborted when the user pauses or cancels; the state is then already committed. */
   readonly signal: AbortSignal;
   /** The endpoint's failures so far. */
   readonly outage: () => Outage;
+  /** False: since this run was started, the endpoint was found to be out of reach, or to want a sign-in. */
+  readonly welcome: () => boolean;
   /** The endpoint answered something that made sense. */
   readonly onAnswer: () => void;
 }
@@ -70,6 +73,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
     if (cause instanceof Ended) return 'ended';
     throw cause;
   } finally {
+    run.leave();
     context.outbox.speed(queued.id, undefined);
   }
 }
@@ -86,6 +90,7 @@ class Run {
   #futile: number;
   /** The last request went silent: other connections may be just as dead. */
   #silent: boolean;
+  #leave: (() => void) | undefined;
   /** While a hidden 413 is suspected: bodies no larger than this. */
   #cautionBytes = Infinity;
 
@@ -131,6 +136,25 @@ class Run {
     return 'ended';
   }
 
+  /** Before the first request: waits for a lane, and holds it. */
+  async #enter(): Promise<void> {
+    if (this.#leave) return;
+    const { lane, signal, welcome } = this.#context;
+    try {
+      this.#leave = await lane(signal, false);
+      if (welcome()) return;
+    } catch {
+      // Stopped by the user, or others may go first now.
+    }
+    await this.#commit({ type: 'yielded' });
+    throw new Ended();
+  }
+
+  leave(): void {
+    this.#leave?.();
+    this.#leave = () => {};
+  }
+
   async #take(step: Step): Promise<void> {
     const { adapter } = this.#context;
     const { course } = this.#record;
@@ -157,26 +181,39 @@ class Run {
     this.#synced = step.type !== 'complete';
   }
 
-  /** Ranges go side by side as far as there are lanes; each answer is committed as it comes, a failure ends the rest. */
+  /** Parts go side by side as far as there are lanes; each answer is committed as it comes, a failure ends the rest. */
   async #send(ranges: readonly Range[]): Promise<void> {
+    const { lane, signal, concurrency } = this.#context;
     const { sizeBytes } = this.#record;
     const sending = this.#commit({ type: 'sending', final: ranges.some(([, end]) => end === sizeBytes) });
     const [bytes] = await Promise.all([this.#bytes(), sending]);
+    await this.#enter();
     const left = ranges.values();
+    const over = new AbortController();
     let failed: { readonly cause: unknown } | undefined;
-    const lane = async () => {
-      for (const range of left) {
-        if (failed !== undefined) return;
-        try {
-          const reply = await this.#transfer(range, bytes);
-          if (sizeBytes === 0) this.#emptySent = true;
-          await this.#replied(reply, range);
-        } catch (cause) {
-          failed ??= { cause };
-        }
+    const sendNext = async () => {
+      const range: Range | undefined = failed ? undefined : left.next().value;
+      if (range === undefined) return over.abort();
+      try {
+        const reply = await this.#transfer(range, bytes);
+        if (sizeBytes === 0) this.#emptySent = true;
+        await this.#replied(reply, range);
+      } catch (cause) {
+        failed ??= { cause };
       }
     };
-    await Promise.all(ranges.slice(0, this.#context.concurrency).map(lane));
+    const own = async () => {
+      while (!over.signal.aborted) await sendNext();
+    };
+    const beside = async () => {
+      const stop = AbortSignal.any([signal, over.signal]);
+      // No part is taken before the lane is: uploads that wait for each other's lanes would wait for ever.
+      while (!stop.aborted) {
+        const leave = await lane(stop, true).catch(() => {});
+        await (leave && sendNext().finally(leave));
+      }
+    };
+    await Promise.all([own(), ...ranges.slice(1, concurrency).map(beside)]);
     if (failed !== undefined) throw failed.cause;
   }
 
@@ -197,6 +234,7 @@ class Run {
   }
 
   async #ask(question: (io: Io) => Promise<Reply> | Reply): Promise<void> {
+    await this.#enter();
     const reply = await question(this.#io());
     this.#context.onAnswer();
     await this.#replied(reply);
@@ -214,6 +252,8 @@ class Run {
     // Without a `complete` of its own, a protocol is done when every byte is held; an empty file, when it was sent.
     const full = heldInFull({ ...course, held }, sizeBytes) && (sizeBytes > 0 || this.#emptySent);
     const done = reply.done === true || (full && this.#context.adapter.complete === undefined);
+    // The next upload need not wait for this one's last commit.
+    if (done) this.leave();
     await this.#commit({ type: 'replied', reply, range, doneAtMs: done ? this.#context.clock.now() : undefined });
     if (totalBytes(this.#record.course.held) > totalBytes(course.held)) {
       this.#futile = 0;
@@ -282,6 +322,7 @@ class Run {
   async #free(): Promise<RunOutcome> {
     const { adapter, signal } = this.#context;
     try {
+      await this.#enter();
       await adapter.abort?.(this.#record, this.#record.course.remote ?? {}, this.#io());
     } catch (cause) {
       if (signal.aborted) throw new Ended();
@@ -320,12 +361,11 @@ class Run {
     };
   }
 
-  /** One request in a lane of its own, with the time that its body, or its patience, asks for. */
+  /** One request, with the time that its body, or its patience, asks for. */
   async #request(url: string, options: RequestOptions): Promise<Answer> {
-    const { clock, fetch, signal, adapter, pace, lane, outbox } = this.#context;
+    const { clock, fetch, signal, adapter, pace, outbox } = this.#context;
     const { attempt } = this.#record.course;
     const sizeBytes = options.patienceMs === undefined ? (options.body?.size ?? 0) : 0;
-    const release = await lane(signal);
     const transfer = sizeBytes > 0 ? pace.begin(clock.now()) : undefined;
     const startedAtMs = clock.now();
     const limitMs = () =>
@@ -362,7 +402,6 @@ class Run {
       throw cause;
     } finally {
       if (transfer) outbox.speed(this.#record.id, pace.end(transfer, acknowledgedBytes, clock.now()));
-      release();
     }
   }
 }

@@ -32,6 +32,7 @@ const events = {
   replied: { type: 'replied', reply: { held: [[0, 10]] } },
   'replied, done': { type: 'replied', reply: { done: true }, doneAtMs: 9 },
   completing: { type: 'completing' },
+  yielded: { type: 'yielded' },
   waited: { type: 'waited', reason: 'server', atMs: 7 },
   restarted: { type: 'restarted' },
   shrunk: { type: 'shrunk', maxBytes: 100 },
@@ -60,6 +61,8 @@ const table: Readonly<Record<keyof typeof events, string>> = {
     '       .         completed  completed  .         completed completed  .         .         .         .',
   completing:
     '            .         completing completing .         .         .          .         .         .         .',
+  yielded:
+    '               .         queued     queued     .         .         .          .         .         .         .',
   waited:
     '                .         waiting    waiting    .         .         waiting    .         .         .         .',
   restarted:

@@ -40,6 +40,8 @@ export type CourseEvent =
       readonly doneAtMs?: number | undefined;
     }
   | { readonly type: 'completing' }
+  /** Nothing was asked or sent after all. */
+  | { readonly type: 'yielded' }
   | {
       readonly type: 'waited';
       readonly reason: WaitReason;
@@ -110,6 +112,7 @@ const rules: Rules = {
   ],
   // A pause does not unsay what the server has said meanwhile.
   replied: [[...underWay, 'paused'], merge],
+  yielded: [sending, () => ({ state: queued })],
   completing: [sending, () => ({ state: { status: 'completing' } })],
   waited: [
     underWay,
