@@ -63,6 +63,9 @@ export type RunOutcome = 'ended' | Extract<Decision, { type: 'wait' }>;
 
 const UNREADABLE_MESSAGE = 'The browser lost this file. Add it again: it goes on where it stands.';
 
+/** How often a server is asked to free what was cancelled. With the back-off that is about an hour. A guess. */
+const FREE_ATTEMPTS = 12;
+
 class Ended extends Error {}
 
 export async function runUpload(queued: UploadRecord, context: RunnerContext): Promise<RunOutcome> {
@@ -126,6 +129,7 @@ class Run {
         const failure = cause instanceof ProtocolFailure ? cause : mistake(cause);
         // The store failed: nothing can be said or done here.
         if (failure === undefined) throw cause;
+        if (failure.code === 'bytes-lost') await this.#lost();
         const outcome = await this.#recover(failure, step);
         if (outcome !== undefined) return outcome;
       }
@@ -160,9 +164,11 @@ class Run {
     const { course } = this.#record;
     const state = course.remote ?? {};
     switch (step.type) {
-      case 'create':
-        await this.#ask((io) => adapter.create?.(this.#record, io, { repeated: this.#unsettled }) ?? {});
+      case 'create': {
+        const creating = { repeated: this.#unsettled, maxBytes: course.limits.maxBytes ?? Infinity };
+        await this.#ask((io) => adapter.create?.(this.#record, io, creating) ?? {});
         break;
+      }
       case 'probe': {
         const probing = { unsettled: this.#unsettled, finalSent: course.finalSent, heldBytes: totalBytes(course.held) };
         await this.#ask((io) => adapter.probe(this.#record, state, io, probing));
@@ -218,19 +224,12 @@ class Run {
   }
 
   async #transfer(range: Range, bytes: Blob): Promise<Reply> {
-    const { adapter, clock, onAnswer } = this.#context;
+    const { adapter, onAnswer } = this.#context;
     const body = bytes.slice(...range);
     if (body.size !== range[1] - range[0]) await this.#lost();
-    try {
-      const reply = await adapter.send(this.#record, this.#record.course.remote ?? {}, range, body, this.#io());
-      onAnswer();
-      return reply;
-    } catch (cause) {
-      // A body that cannot be read looks like a dead network to fetch.
-      const unanswered = cause instanceof ProtocolFailure && cause.code === 'network';
-      if (unanswered && !(await isReadable(lastByte(body), clock))) await this.#lost();
-      throw cause;
-    }
+    const reply = await adapter.send(this.#record, this.#record.course.remote ?? {}, range, body, this.#io());
+    onAnswer();
+    return reply;
   }
 
   async #ask(question: (io: Io) => Promise<Reply> | Reply): Promise<void> {
@@ -283,7 +282,7 @@ class Run {
         if (!certain) this.#cautionBytes = maxBytes;
         else {
           pace.shrink(maxBytes);
-          await this.#commit({ type: 'shrunk', maxBytes });
+          await this.#commit({ type: 'shrunk', maxBytes, anew: this.#context.adapter.kind === 'parts' });
         }
         break;
       }
@@ -293,7 +292,7 @@ class Run {
         return decision;
       }
       case 'fail':
-        await this.#end('failed', decision.error);
+        await this.#end('failed', decision.error, failure.forget);
         break;
       default:
         return decision satisfies never;
@@ -303,7 +302,7 @@ class Run {
 
   #retryContext(sentBytes: number): RetryContext {
     const { clock, online, adapter, outage } = this.#context;
-    const { attempt, failingSinceMs, restarts } = this.#record.course;
+    const { attempt, failingSinceMs, restarts, limits } = this.#record.course;
     const nowMs = clock.now();
     return {
       nowMs,
@@ -314,7 +313,9 @@ class Run {
       restarts,
       resyncs: this.#futile,
       sentBytes,
-      minBytes: adapter.limits.minBytes ?? 1,
+      minBytes: Math.max(adapter.limits.minBytes ?? 1, limits.minBytes ?? 1),
+      // A grid of parts is fixed when it is made.
+      rigid: adapter.kind === 'parts' ? (adapter.create ? 'while-made' : 'always') : undefined,
     };
   }
 
@@ -327,7 +328,11 @@ class Run {
     } catch (cause) {
       if (signal.aborted) throw new Ended();
       const decision = cause instanceof ProtocolFailure && decide(cause, this.#retryContext(0));
-      if (decision && decision.type === 'wait' && decision.scope === 'endpoint') return decision;
+      if (decision && decision.type === 'wait' && this.#record.course.attempt < FREE_ATTEMPTS) {
+        await this.#commit({ type: 'postponed' });
+        // The record itself does not wait; whoever else comes to this endpoint meanwhile does it no harm.
+        return { ...decision, scope: 'endpoint' };
+      }
     }
     await this.#commit({ type: 'freed' });
     return 'ended';
@@ -337,8 +342,8 @@ class Run {
     return this.#end('lost', { code: 'bytes-lost', message: UNREADABLE_MESSAGE });
   }
 
-  async #end(type: 'failed' | 'lost', error: WireError): Promise<never> {
-    await this.#commit({ type, error: { ...error, uploadId: this.#record.id } });
+  async #end(type: 'failed' | 'lost', error: WireError, forget = false): Promise<never> {
+    await this.#commit({ type, error: { ...error, uploadId: this.#record.id }, forget });
     throw new Ended();
   }
 
@@ -365,14 +370,12 @@ class Run {
   async #request(url: string, options: RequestOptions): Promise<Answer> {
     const { clock, fetch, signal, adapter, pace, outbox } = this.#context;
     const { attempt } = this.#record.course;
-    const sizeBytes = options.patienceMs === undefined ? (options.body?.size ?? 0) : 0;
+    const { patienceMs = 0 } = options;
+    const sizeBytes = options.body?.size ?? 0;
     const transfer = sizeBytes > 0 ? pace.begin(clock.now()) : undefined;
     const startedAtMs = clock.now();
     const limitMs = () =>
-      Math.max(
-        options.patienceMs ?? 0,
-        transfer ? pace.limitMs(sizeBytes, attempt, transfer) : pace.probeLimitMs(attempt),
-      );
+      patienceMs + (transfer ? pace.limitMs(sizeBytes, attempt, transfer) : pace.probeLimitMs(attempt));
     const limit = async (stop: AbortSignal) => {
       for (;;) {
         const leftMs = startedAtMs + limitMs() - clock.now();
@@ -393,12 +396,15 @@ class Run {
     let acknowledgedBytes = 0;
     try {
       const answer = await (hedged ? hedge(once, pace.hedgeMs(), sleep) : once(signal));
-      if (answer.ok) acknowledgedBytes = sizeBytes;
-      if (sizeBytes === 0 && options.patienceMs === undefined) pace.probed(clock.now() - startedAtMs);
+      if (answer.ok && patienceMs === 0) acknowledgedBytes = sizeBytes;
+      if (sizeBytes === 0 && patienceMs === 0) pace.probed(clock.now() - startedAtMs);
       return answer;
     } catch (cause) {
-      const silent = cause instanceof ProtocolFailure && cause.code === 'timeout';
-      if (transfer && silent) pace.stalled(sizeBytes, clock.now() - startedAtMs);
+      const code = cause instanceof ProtocolFailure && cause.code;
+      if (transfer && code === 'timeout') pace.stalled(sizeBytes, clock.now() - startedAtMs);
+      // A body that cannot be read looks like a dead network to fetch.
+      if (transfer && code === 'network' && !(await isReadable(lastByte(await this.#bytes()), clock)))
+        await this.#lost();
       throw cause;
     } finally {
       if (transfer) outbox.speed(this.#record.id, pace.end(transfer, acknowledgedBytes, clock.now()));

@@ -39,6 +39,7 @@ const events = {
   failed: { type: 'failed', error },
   lost: { type: 'lost', error },
   freed: { type: 'freed' },
+  postponed: { type: 'postponed' },
   'hastened for it': { type: 'hastened', reasons: ['offline', 'backoff'], mostAttempts: Infinity },
   'hastened for others': { type: 'hastened', reasons: ['auth', 'server'], mostAttempts: Infinity },
   paused: { type: 'paused' },
@@ -54,13 +55,13 @@ const table: Readonly<Record<keyof typeof events, string>> = {
   started:
     '               preparing preparing  preparing  preparing .         preparing  .         .         .         .',
   sending:
-    '               uploading uploading  uploading  uploading .         .          .         .         .         .',
+    '               uploading uploading  uploading  uploading .         uploading  .         .         .         .',
   replied:
     '               .         preparing  uploading  .         paused    completing .         .         .         .',
   'replied, done':
     '       .         completed  completed  .         completed completed  .         .         .         .',
   completing:
-    '            .         completing completing .         .         .          .         .         .         .',
+    '            .         completing completing .         .         completing .         .         .         .',
   yielded:
     '               .         queued     queued     .         .         .          .         .         .         .',
   waited:
@@ -74,6 +75,8 @@ const table: Readonly<Record<keyof typeof events, string>> = {
   lost: '                  lost      lost       lost       lost      lost      lost       .         lost      .         .',
   freed:
     '                 .         .          .          .         .         .          .         .         cancelled .',
+  postponed:
+    '             .         .          .          .         .         .          .         .         cancelled .',
   'hastened for it':
     '     .         .          .          queued    .         .          .         .         .         .',
   'hastened for others':
