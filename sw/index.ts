@@ -15,3 +15,4 @@ export type {
 export { ProtocolFailure } from './protocols/adapter.js';
 export { type ByteOffsetOptions, byteOffset } from './protocols/byte-offset.js';
 export { encodeHeader } from './protocols/http.js';
+export { type TusOptions, tus } from './protocols/tus.js';
