@@ -15,3 +15,5 @@ export type {
 export { ProtocolFailure } from './protocols/adapter.js';
 export { type ByteOffsetOptions, byteOffset } from './protocols/byte-offset.js';
 export { encodeHeader } from './protocols/http.js';
+export { type ResumableUploadOptions, resumableUpload } from './protocols/resumable-upload.js';
+export { type TusOptions, tus } from './protocols/tus.js';

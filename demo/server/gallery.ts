@@ -20,6 +20,9 @@ export interface Photo {
   readonly finishedAtMs: number;
 }
 
+/** What is shown, wherever it came from. */
+export type FinishedFile = Pick<UploadFile, 'key' | 'path' | 'meta' | 'finishedAtMs'>;
+
 /** Types that a browser shows without running anything. SVG is not one of them. */
 const shownTypes: ReadonlySet<string> = new Set([
   'image/jpeg',
@@ -42,7 +45,7 @@ const maxLimit = 1000;
  */
 export function createGallery(
   path: string,
-  finished: () => Promise<readonly UploadFile[]>,
+  finished: () => Promise<readonly FinishedFile[]>,
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
   async function list(query: URLSearchParams, response: ServerResponse): Promise<void> {
     const files = await finished();
@@ -93,14 +96,14 @@ export function createGallery(
   };
 }
 
-function photoOf({ key, meta, finishedAtMs = 0 }: UploadFile): Photo {
+function photoOf({ key, meta, finishedAtMs = 0 }: FinishedFile): Photo {
   const { filename = 'unnamed', filetype = '', lastModified = '' } = meta.metadata;
   const { sizeBytes } = meta;
   const dated = /^\d{1,15}$/.test(lastModified) ? { lastModifiedMs: Number(lastModified) } : {};
   return { key, name: filename, type: filetype, sizeBytes, ...dated, finishedAtMs };
 }
 
-function headersOf(file: UploadFile): OutgoingHttpHeaders {
+function headersOf(file: FinishedFile): OutgoingHttpHeaders {
   const { name, type, key } = photoOf(file);
   const isShown = shownTypes.has(type);
   return {
