@@ -15,3 +15,5 @@ export type {
 export { ProtocolFailure } from './protocols/adapter.js';
 export { type ByteOffsetOptions, byteOffset } from './protocols/byte-offset.js';
 export { encodeHeader } from './protocols/http.js';
+export { type S3Options, s3 } from './protocols/s3.js';
+export type { S3Operation, S3SignedRequest } from './protocols/s3-request.js';
