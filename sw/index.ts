@@ -16,4 +16,6 @@ export { ProtocolFailure } from './protocols/adapter.js';
 export { type ByteOffsetOptions, byteOffset } from './protocols/byte-offset.js';
 export { encodeHeader } from './protocols/http.js';
 export { type ResumableUploadOptions, resumableUpload } from './protocols/resumable-upload.js';
+export { type S3Options, s3 } from './protocols/s3.js';
+export type { S3Operation, S3SignedRequest } from './protocols/s3-request.js';
 export { type TusOptions, tus } from './protocols/tus.js';

@@ -165,7 +165,7 @@ class Run {
     const state = course.remote ?? {};
     switch (step.type) {
       case 'create': {
-        const creating = { repeated: this.#unsettled, maxBytes: course.limits.maxBytes ?? Infinity };
+        const creating = { repeated: this.#unsettled, maxBytes: course.limits.maxBytes };
         await this.#ask((io) => adapter.create?.(this.#record, io, creating) ?? {});
         break;
       }

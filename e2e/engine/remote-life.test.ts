@@ -23,7 +23,7 @@ function partServer(options: { refuse?: (call: string) => void; partBytes?: numb
   const adapter: Adapter = {
     kind: 'parts',
     limits: {},
-    async create(_upload, _io, { maxBytes }) {
+    async create(_upload, _io, { maxBytes = Infinity }) {
       called('create');
       const url = `u${++made}`;
       books.held.set(url, new Map());

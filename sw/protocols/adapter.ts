@@ -70,8 +70,8 @@ export interface Io {
 export interface CreateContext {
   /** It was begun before, and its answer is not known: the server may hold it already. */
   readonly repeated: boolean;
-  /** Learned from a 413: parts must not be larger. */
-  readonly maxBytes: number;
+  /** Learned from a 413: parts must not be larger. Absent: no limit is known. */
+  readonly maxBytes?: number | undefined;
 }
 
 /** What the loop knows when it asks the server where it stands. */
