@@ -14,4 +14,17 @@ export type {
 } from './protocols/adapter.js';
 export { ProtocolFailure } from './protocols/adapter.js';
 export { type ByteOffsetOptions, byteOffset } from './protocols/byte-offset.js';
+export type {
+  Chunk,
+  ChunkCall,
+  ChunkedFile,
+  ChunkList,
+  Means,
+  SendCall,
+} from './protocols/chunk-calls.js';
+export { flowJs, resumableJs, simpleUploader } from './protocols/chunk-presets.js';
+export { type Ask, chunkList, chunkTest, type ListCall } from './protocols/chunk-questions.js';
+export { type ChunksOptions, chunks } from './protocols/chunks.js';
+export { contentHash, type Hasher } from './protocols/content-hash.js';
 export { encodeHeader } from './protocols/http.js';
+export type { Fields } from './protocols/multipart-form.js';
