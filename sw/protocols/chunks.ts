@@ -37,14 +37,14 @@ export interface ChunksOptions extends RequestDefaults {
    * How the server is asked what it holds: {@link chunkList} or {@link chunkTest}. Absent: it cannot be asked, and what it
    * acknowledged is believed.
    */
-  readonly ask?: Ask;
+  readonly ask?: Ask | undefined;
   /**
    * Makes the file of its chunks. Must be repeatable. 400, 404 and 409 mean that chunks are missing, if the list says so too.
    * Default fields: as for a chunk. Absent: the server does it by itself once it has every chunk.
    */
-  readonly merge?: ChunkCall<ChunkedFile>;
+  readonly merge?: ChunkCall<ChunkedFile> | undefined;
   /** Frees what the server holds of a cancelled upload. Default fields: as for the list. Absent: the server is not told. */
-  readonly abort?: ChunkCall<ChunkedFile>;
+  readonly abort?: ChunkCall<ChunkedFile> | undefined;
   /** In bytes. Fixed for an upload when it begins; a change is for later ones. Default 1,000,000, which nginx lets through as it comes. */
   readonly chunkSize?: number;
   /** What becomes of the remainder: a last chunk that is `smaller` (default), or it joins the one before, which is then `larger`. */
