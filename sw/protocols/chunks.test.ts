@@ -368,7 +368,7 @@ describe('the merge', () => {
   test('refused with 200 is not taken for done', async () => {
     const means: ChunksOptions['means'] = ({ text }, step) => (step === 'merge' && text !== '0' ? 'resync' : undefined);
     expect(await complete(['1', '{"chunks":[0]}'], { means }).outcome).toMatchObject({ verdict: 'resync' });
-    expect(await complete(['1', '{"chunks":[0,1,2]}'], { means }).outcome).toMatchObject({ verdict: 'busy' });
+    expect(await complete(['1', '{"chunks":[0,1,2]}'], { means }).outcome).toMatchObject({ verdict: 'fatal' });
     expect(await complete(['0'], { means }).outcome).toMatchObject({ done: true });
   });
 

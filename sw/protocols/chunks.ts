@@ -167,7 +167,7 @@ export function chunks(options: ChunksOptions): Adapter {
         const reply = await ask(file, io, file.sizeBytes);
         if (reply.done) return reply;
         if (reply.held && totalBytes(reply.held) < file.sizeBytes) throw failure;
-        throw refusal(url, answer, io.nowMs(), { [status]: status < 300 || status === 409 ? 'busy' : 'fatal' });
+        throw refusal(url, answer, io.nowMs(), { [status]: status === 409 ? 'busy' : 'fatal' });
       },
     }),
 
