@@ -61,7 +61,7 @@ export const MERGED: ChunkList = { chunks: [], merged: true };
  * What an answer of status 2xx means where the server says in its body that it refused; undefined: that all is well.
  * `resync` after a merge: chunks are missing.
  */
-export type Means = (answer: Answer, step: 'list' | 'test' | 'chunk' | 'merge' | 'abort') => Verdict | undefined;
+export type Means = (answer: Answer, step: 'list' | 'test' | 'chunk' | 'merge') => Verdict | undefined;
 
 export function chunkOf(file: ChunkedFile, index: number): Chunk {
   const startByte = index * file.chunkBytes;
@@ -110,7 +110,7 @@ export function requestOf<About extends ChunkedFile>(
   const bodyOf = (content: string, type: string) => new Blob([content], { type });
   switch (as) {
     case 'form':
-      return [address, { method, body: multipartForm(said, bytes && { field: fileField, name: about.name, bytes }) }];
+      return [address, { method, body: multipartForm(said, bytes && [fileField, about.name, bytes]) }];
     case 'json':
       return [address, { method, body: bodyOf(JSON.stringify(said), 'application/json') }];
     case 'urlencoded':
