@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ChunkRecord, ChunkServerOptions } from './chunk-options.js';
 import { type ChunkServer, createChunkServer } from './chunk-server.js';
+import { fileShelf } from './file-shelf.js';
 import { createGallery } from './gallery.js';
 import { ask, type Got } from './test-kit.js';
 
@@ -32,7 +33,10 @@ export async function startChunkKit(options: KitOptions = {}): Promise<ChunkKit>
   const records: ChunkRecord[] = [];
   const server = createChunkServer({ onRequest: (record) => void records.push(record), ...options, dataDir });
   await server.ready;
-  const gallery = createGallery('/api/photos', () => server.finished());
+  const gallery = createGallery(
+    '/api/photos',
+    fileShelf(() => server.finished()),
+  );
   const http = createServer((request, response) => {
     if (!server.handle(request, response) && !gallery(request, response)) response.writeHead(404).end();
   });

@@ -3,6 +3,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAppFiles } from './app-files.js';
+import { fileShelf } from './file-shelf.js';
 import { createGallery } from './gallery.js';
 import { answer } from './reply.js';
 import type { UploadServerOptions } from './upload-options.js';
@@ -40,7 +41,10 @@ export async function startDemoServer(options: DemoOptions): Promise<DemoServer>
   });
   await listen(server, options);
   const uploads = createUploadServer(options);
-  const gallery = createGallery(galleryPath, () => uploads.finished());
+  const gallery = createGallery(
+    galleryPath,
+    fileShelf(() => uploads.finished()),
+  );
   const appFiles = createAppFiles(options.appDir);
   server.on('request', (request, response) => {
     response.setHeader('X-Content-Type-Options', 'nosniff');

@@ -9,6 +9,7 @@ import { createMD5 } from 'hash-wasm';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ChunkRecord, ChunkServerOptions } from '../../demo/server/chunk-options.js';
 import { type ChunkServer, createChunkServer } from '../../demo/server/chunk-server.js';
+import { fileShelf } from '../../demo/server/file-shelf.js';
 import { createGallery } from '../../demo/server/gallery.js';
 import { type ChunksOptions, chunkList, chunks, contentHash } from '../../sw/index.js';
 import { Life } from '../engine/life.js';
@@ -28,7 +29,10 @@ async function setChunkStage(options: Partial<ChunksOptions> = {}, serverOptions
       dataDir,
     });
   let chunkServer: ChunkServer = opened();
-  const gallery = createGallery('/api/photos', () => chunkServer.finished());
+  const gallery = createGallery(
+    '/api/photos',
+    fileShelf(() => chunkServer.finished()),
+  );
   const server = await new FaultyServer((request, response) => {
     if (!chunkServer.handle(request, response)) gallery(request, response);
   }).start();

@@ -34,7 +34,7 @@ function serverSaying(said: readonly Said[], bytes: Blob = new Blob([content])) 
       if (next instanceof Error) throw next;
       const whole = typeof next === 'object' ? next : typeof next === 'number' ? { status: next } : { text: next };
       const { status = 200, text = '' } = whole;
-      const answer: Answer = { status, ok: status >= 200 && status < 300, text, header: () => null };
+      const answer: Answer = { url, status, ok: status >= 200 && status < 300, text, header: () => null };
       return answer;
     },
     sleep: async () => {},

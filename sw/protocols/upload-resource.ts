@@ -1,0 +1,88 @@
+// What tus and its successor at the IETF share: each upload is a resource with a URL of its own, which is told in
+// Location, has an Upload-Offset, and is deleted by DELETE. Knows neither protocol's other rules.
+
+import { type AdapterState, type Answer, type Io, ProtocolFailure, type UploadSource } from './adapter.js';
+import { isHtml, refusal } from './refusals.js';
+
+/**
+ * For requests without a body that may have to wait until the server has let go of an older one: @tus/server drains it
+ * for 3 s, and answers 423 or 500 after 30 s. A dead connection is noticed that much later.
+ */
+export const LOCK_PATIENCE_MS = 10_000;
+
+/** The upload's own URL; without one it is not known any more, or never was: it is made anew. */
+export function urlIn(state: AdapterState): string {
+  const { url } = state;
+  if (typeof url === 'string') return url;
+  throw new ProtocolFailure('restart', 'server-lost-bytes', 'No URL is known for this upload: it is made anew.');
+}
+
+/** An address as fetch would resolve it; in a worker, relative to its script. */
+export function absolute(url: string, base?: string): string {
+  return new URL(url, base ?? globalThis.location?.href).href;
+}
+
+/** Where the answer says that the new upload is. Relative to the address that was asked (RFC 9110, section 10.2.2). */
+export function locationIn(answer: Answer, asked: string): string | undefined {
+  const location = answer.header('Location');
+  const base = absolute(asked);
+  if (location === null || !URL.canParse(location, base)) return undefined;
+  const [from, to] = [new URL(base), new URL(location, base)];
+  // A server behind a TLS proxy often believes that it is http; a browser would not fetch that.
+  if (from.protocol === 'https:' && to.hostname === from.hostname) to.protocol = 'https:';
+  return to.href;
+}
+
+/** A 2xx to a creation that does not say where the upload is. Fatal: each further try would leave one more behind. */
+export function nowhere(url: string, answer: Answer): ProtocolFailure {
+  if (isHtml(answer)) return webPage(url, answer);
+  const advice = 'Check the URL; across origins the server must list it in Access-Control-Expose-Headers.';
+  const message = `${url} answered ${answer.status} without a readable Location. ${advice}`;
+  return new ProtocolFailure('fatal', 'unexpected-answer', message, { httpStatus: answer.status });
+}
+
+/** `Upload-Offset`: how many bytes the server holds; undefined if the answer does not say. */
+export function offsetIn(url: string, answer: Answer, upload: UploadSource): number | undefined {
+  const offset = count(answer.header('Upload-Offset'));
+  const length = count(answer.header('Upload-Length'));
+  const { sizeBytes } = upload;
+  if ((offset ?? 0) <= sizeBytes && (length ?? sizeBytes) === sizeBytes) return offset;
+  const message = `${url} holds ${offset} of ${length ?? 'its'} bytes, not of ${sizeBytes}: of another file. Add this one again.`;
+  throw new ProtocolFailure('fatal', 'offset-beyond-size', message, { httpStatus: answer.status });
+}
+
+/** As {@link offsetIn}, of an answer that must say it. */
+export function offsetOf(url: string, answer: Answer, upload: UploadSource): number {
+  const offset = offsetIn(url, answer, upload);
+  if (offset !== undefined) return offset;
+  if (isHtml(answer)) throw webPage(url, answer);
+  const advice = 'Check the URL; across origins the server must list it in Access-Control-Expose-Headers.';
+  const message = `${url} answered ${answer.status} without a readable Upload-Offset. ${advice}`;
+  throw new ProtocolFailure('unreachable', 'unexpected-answer', message, { httpStatus: answer.status });
+}
+
+/** The offset after a body at `start` was taken; a server that took none of it is to be asked. */
+export function grown(url: string, offset: number, [start, end]: readonly [number, number]): number {
+  if (offset > start || end === start) return offset;
+  throw new ProtocolFailure('resync', 'offset-mismatch', `${url} took none of ${end - start} bytes.`);
+}
+
+/** Frees an upload on the server. One that is not there is freed. */
+export async function remove(url: string, io: Io, headers: Readonly<Record<string, string>>): Promise<void> {
+  const answer = await io.request(url, { method: 'DELETE', headers, patienceMs: LOCK_PATIENCE_MS });
+  if (answer.ok || answer.status === 404 || answer.status === 410) return;
+  // Locked by the request that the cancel has just cut: it is tried again.
+  throw refusal(url, answer, io.nowMs(), { 423: 'unreachable', 409: 'unreachable' });
+}
+
+/** A length or offset: digits, in structured fields perhaps with parameters that nobody has defined. */
+function count(value: string | null): number | undefined {
+  const digits = /^\s*(\d{1,15})\s*(;.*)?$/.exec(value ?? '')?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** A page where the protocol's answer was due: a captive portal, a sign-in page, a wrong address. */
+export function webPage(url: string, answer: Answer): ProtocolFailure {
+  const message = `${url} answered a web page. Sign in, or correct the URL.`;
+  return new ProtocolFailure('unreachable', 'unexpected-answer', message, { httpStatus: answer.status });
+}
