@@ -172,8 +172,11 @@ describe('a restart', () => {
     kits.push(after);
     expect(JSON.parse((await list(after, file)).text)).toMatchObject({ chunks: [0, 2], chunkSize: 1000 });
     await postChunk(after, { ...file, index: 1 }, part(1));
-    await merge(after, file);
-    expect(sha256(await contentOf(after, keyOf('a')))).toBe(sha256(bytes));
+    const again = await after.restart();
+    kits.push(again);
+    expect(JSON.parse((await list(again, file)).text)).toMatchObject({ chunks: [0, 1, 2] });
+    await merge(again, file);
+    expect(sha256(await contentOf(again, keyOf('a')))).toBe(sha256(bytes));
   });
 
   it('clears what is half made, and keeps what was finished', async () => {

@@ -10,7 +10,7 @@ export function objection(
   url: string,
   answer: Answer,
   io: Io,
-  means: Means | undefined,
+  means?: Means,
   verdicts?: Record<number, Verdict>,
 ): ProtocolFailure | undefined {
   if (!answer.ok) return refusal(url, answer, io.nowMs(), verdicts);

@@ -61,7 +61,7 @@ export const MERGED: ChunkList = { chunks: [], merged: true };
  * What an answer of status 2xx means where the server says in its body that it refused; undefined: that all is well.
  * `resync` after a merge: chunks are missing.
  */
-export type Means = (answer: Answer, step: 'list' | 'test' | 'chunk' | 'merge' | 'abort') => Verdict | undefined;
+export type Means = (answer: Answer, step: 'list' | 'test' | 'chunk' | 'merge') => Verdict | undefined;
 
 export function chunkOf(file: ChunkedFile, index: number): Chunk {
   const startByte = index * file.chunkBytes;
@@ -100,25 +100,25 @@ export const usual = {
 
 /** Address and options of a call; `bytes` of a chunk go into the form, or are the body. */
 export function requestOf<About extends ChunkedFile>(
-  { url, method = 'POST', as, fields, fileField = 'file' }: ChunkCall<About> & { readonly fileField?: string },
+  {
+    url,
+    method = 'POST',
+    as = 'query',
+    fields,
+    fileField = 'file',
+  }: ChunkCall<About> & { readonly fileField?: string },
   about: About,
   bytes?: Blob,
 ): [url: string, options: RequestOptions] {
   const address = typeof url === 'function' ? url(about) : url;
   const said = fields?.(about) ?? {};
-  const text = () => new URLSearchParams(entriesOf(said)).toString();
-  const bodyOf = (content: string, type: string) => new Blob([content], { type });
-  switch (as) {
-    case 'form':
-      return [address, { method, body: multipartForm(said, bytes && { field: fileField, name: about.name, bytes }) }];
-    case 'json':
-      return [address, { method, body: bodyOf(JSON.stringify(said), 'application/json') }];
-    case 'urlencoded':
-      return [address, { method, body: bodyOf(text(), 'application/x-www-form-urlencoded') }];
-    default: {
-      const query = text();
-      const joint = query === '' ? '' : address.includes('?') ? '&' : '?';
-      return [`${address}${joint}${query}`, { method, body: bytes }];
-    }
-  }
+  const text = new URLSearchParams(entriesOf(said)).toString();
+  const query = as === 'query' && text && (address.includes('?') ? '&' : '?') + text;
+  const bodies = {
+    query: () => bytes,
+    form: () => multipartForm(said, bytes && [fileField, about.name, bytes]),
+    urlencoded: () => new Blob([text], { type: 'application/x-www-form-urlencoded' }),
+    json: () => new Blob([JSON.stringify(said)], { type: 'application/json' }),
+  };
+  return [address + (query || ''), { method, body: bodies[as]() }];
 }

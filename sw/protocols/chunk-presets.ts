@@ -28,7 +28,7 @@ const family = (url: string, named: (word: string) => string): ChunksOptions => 
   },
   ask: chunkTest(),
   lastChunk: 'larger',
-  means: ({ text }) => (/^(invalid|non)_\w*request/.test(text) ? 'fatal' : undefined),
+  means: ({ text }) => (/^(invalid|non)_/.test(text) ? 'fatal' : undefined),
 });
 
 /** A server written for resumable.js: `chunks({ ...resumableJs('/upload'), chunkSize: 2_000_000 })`. */

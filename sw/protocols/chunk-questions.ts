@@ -1,6 +1,6 @@
 // The two ways to ask a chunk server what it holds: one list, or one question a chunk. Either can be left out of a bundle.
 
-import { type Answer, type Io, ProtocolFailure } from './adapter.js';
+import { type Io, ProtocolFailure } from './adapter.js';
 import { check, isUnknown, notUnderstood } from './chunk-answers.js';
 import {
   type Chunk,
@@ -41,14 +41,22 @@ const CONNECTIONS = 6;
 export function chunkList(call: ListCall): Ask {
   return async (file, { io, means, countOf }) => {
     const [url, request] = requestOf({ ...usual.list, ...call }, file);
-    const answer = await io.request(url, { ...request, answerCharacters: 65_536 + file.count * LISTED_CHARACTERS });
+    const answer = await io.request(url, {
+      ...request,
+      answerCharacters: (LISTED_CHARACTERS + file.count) * LISTED_CHARACTERS,
+    });
     if (isUnknown(answer)) return NONE;
     check('list', url, answer, io, means);
-    const said = read(url, answer, () => (call.read ?? readList)(JSON.parse(answer.text), file));
+    let said: ChunkList;
+    try {
+      said = (call.read ?? readList)(JSON.parse(answer.text), file);
+    } catch {
+      throw notUnderstood(url, answer);
+    }
     const count = countOf(file.sizeBytes, said.chunkBytes ?? file.chunkBytes);
     const wrong = said.chunks.find((index) => !(Number.isInteger(index) && index >= 0 && index < count));
     if (wrong === undefined || said.merged) return said;
-    const message = `${url} has chunk ${wrong} of ${count}: of another file or chunk size. Set fileId.`;
+    const message = `${url} has chunk ${wrong} of ${count}: of another file. Set fileId.`;
     throw new ProtocolFailure('fatal', 'offset-beyond-size', message);
   };
 }
@@ -78,14 +86,6 @@ export function chunkTest(call?: Partial<ChunkCall<Chunk>>): Ask {
     }
     return { chunks: found };
   };
-}
-
-function read(url: string, answer: Answer, parse: () => ChunkList): ChunkList {
-  try {
-    return parse();
-  } catch {
-    throw notUnderstood(url, answer);
-  }
 }
 
 function readList(json: unknown): ChunkList {

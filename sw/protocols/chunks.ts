@@ -2,7 +2,7 @@
 // flow.js, simple-uploader.js, 断点续传/秒传 servers) that differs in names alone: those are options (chunk-calls.ts), ready
 // made for the well-known ones (chunk-presets.ts). What is fixed here is the grid, the order, and what answers mean.
 
-import { totalBytes } from '../core/ranges.js';
+import { normalize, totalBytes } from '../core/ranges.js';
 import {
   type Adapter,
   type AdapterState,
@@ -82,7 +82,7 @@ type Frozen = Readonly<Pick<ChunkedFile, 'id' | 'hash' | 'chunkBytes'>>;
 /** Makes the adapter for one server that takes chunks. */
 export function chunks(options: ChunksOptions): Adapter {
   const { merge, abort, means, lastChunk, chunkSize = CHUNK_BYTES } = options;
-  if (!(Number.isInteger(chunkSize) && chunkSize > 0)) throw new RangeError(`chunkSize: ${chunkSize}`);
+  if (!(Number.isInteger(chunkSize) && chunkSize > 0)) throw new RangeError(`chunkSize: ${chunkSize}.`);
   const larger = lastChunk === 'larger';
 
   function fileOf(upload: UploadSource, state: AdapterState): ChunkedFile {
@@ -101,21 +101,23 @@ export function chunks(options: ChunksOptions): Adapter {
     const state: Frozen = { id: upload.id, hash: upload.hash, chunkBytes };
     const file = fileOf(upload, state);
     const done = merged || (!merge && new Set(indices).size === file.count);
-    const held = done ? [[0, file.sizeBytes] as const] : [...indices.map((index) => cellOf(file, index)), tailOf(file)];
-    return { state, held, limits: { partBytes: chunkBytes }, ...(done && { done }) };
+    const cell = (start: number, end: number): Range => [start, Math.min(end, file.sizeBytes)];
+    const held = indices.map((index) => cell(index * chunkBytes, (index + 1) * chunkBytes));
+    held.push(cell(done ? 0 : tailOf(file), Infinity));
+    // Normal, since a list may name a chunk twice.
+    return { state, held: normalize(held), limits: { partBytes: chunkBytes }, done };
   }
 
-  /** The loop's grid has no larger last part: the remainder counts as held, and goes along with the chunk before it. */
-  function tailOf({ sizeBytes, chunkBytes, count }: ChunkedFile): Range {
-    return [larger ? Math.min(count * chunkBytes, sizeBytes) : sizeBytes, sizeBytes];
+  /** Where the remainder begins. The loop knows no larger last part, so it counts as held, and goes with the chunk before. */
+  function tailOf({ sizeBytes, chunkBytes, count }: ChunkedFile): number {
+    return larger ? Math.min(count * chunkBytes, sizeBytes) : sizeBytes;
   }
 
   async function ask(file: ChunkedFile, io: Io, heldBytes: number): Promise<Reply> {
     if (!options.ask) return {};
     const said = await options.ask(file, { io, chunk: options.chunk, means, countOf });
-    const [tail] = tailOf(file);
-    const begun = heldBytes - (file.sizeBytes - tail);
-    const late = begun > 0 && tail - begun <= (merge ? 0 : MOST_UNDER_WAY * file.chunkBytes);
+    const begun = heldBytes > file.sizeBytes - tailOf(file);
+    const late = begun && file.sizeBytes - heldBytes <= (merge ? 0 : MOST_UNDER_WAY * file.chunkBytes);
     const forgot = said.chunks.length === 0 && late && options.noneAfterLastChunk === 'done';
     return replyOf(file, forgot ? MERGED : said);
   }
@@ -140,7 +142,7 @@ export function chunks(options: ChunksOptions): Adapter {
     probe: (upload, state, io, { heldBytes }) => ask(fileOf(upload, state), io, heldBytes),
 
     async send(upload, state, [start, end], bytes, io): Promise<Reply> {
-      if (state['unasked']) throw new ProtocolFailure('resync', 'network', 'The server was not asked yet.');
+      if (state['unasked']) throw new ProtocolFailure('resync', 'network', 'Not asked yet.');
       const file = fileOf(upload, state);
       if (file.count === 0) return {};
       const chunk = chunkOf(file, start / file.chunkBytes);
@@ -175,13 +177,8 @@ export function chunks(options: ChunksOptions): Adapter {
       async abort(upload: UploadSource, state: AdapterState, io: Io): Promise<void> {
         const [url, request] = requestOf({ ...usual.abort, ...abort }, fileOf(upload, state));
         const answer = await io.request(url, request);
-        if (!isUnknown(answer)) check('abort', url, answer, io, means);
+        if (!isUnknown(answer)) check('merge', url, answer, io);
       },
     }),
   };
-}
-
-/** The range of a chunk in the loop's grid, whose last cell is never larger. */
-function cellOf({ chunkBytes, sizeBytes }: ChunkedFile, index: number): Range {
-  return [index * chunkBytes, Math.min(sizeBytes, (index + 1) * chunkBytes)];
 }

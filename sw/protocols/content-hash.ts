@@ -10,6 +10,8 @@ export interface Hasher {
   digest(): string;
 }
 
+const UNREADABLE_MESSAGE = 'The browser lost this file. Add it again: it goes on where it stands.';
+
 /** Read at once. A guess: large enough that reading costs more than calling, small enough for any phone. */
 const SLICE_BYTES = 4_194_304;
 
@@ -23,19 +25,12 @@ export function contentHash(make: () => Hasher | Promise<Hasher>) {
     hasher.init?.();
     for (let start = 0; start < file.size; start += SLICE_BYTES) {
       await sleep(0);
-      hasher.update(new Uint8Array(await read(file.slice(start, start + SLICE_BYTES))));
+      const slice = file.slice(start, start + SLICE_BYTES);
+      const buffer = await slice.arrayBuffer().catch(() => undefined);
+      // Safari has given back fewer bytes than were stored (WebKit bug 319985).
+      if (buffer?.byteLength !== slice.size) throw new ProtocolFailure('fatal', 'bytes-lost', UNREADABLE_MESSAGE);
+      hasher.update(new Uint8Array(buffer));
     }
     return hasher.digest();
   };
-}
-
-async function read(slice: Blob): Promise<ArrayBuffer> {
-  const buffer = await slice.arrayBuffer().catch(() => undefined);
-  // Safari has given back fewer bytes than were stored (WebKit bug 319985).
-  if (buffer?.byteLength === slice.size) return buffer;
-  throw new ProtocolFailure(
-    'fatal',
-    'bytes-lost',
-    'The browser lost this file. Add it again: it goes on where it stands.',
-  );
 }

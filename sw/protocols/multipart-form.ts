@@ -4,18 +4,12 @@
 /** Value by field name; what is undefined is left out. */
 export type Fields = Readonly<Record<string, string | number | undefined>>;
 
-export interface FormFile {
-  readonly field: string;
-  readonly name: string;
-  readonly bytes: Blob;
-}
-
 export function entriesOf(fields: Fields): [name: string, value: string][] {
   return Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]));
 }
 
 /** RFC 7578, as HTML has browsers do it: the fields in order, the file last, so that a server knows what it reads. */
-export function multipartForm(fields: Fields, file?: FormFile): Blob {
+export function multipartForm(fields: Fields, file?: readonly [field: string, name: string, bytes: Blob]): Blob {
   // Of lower case: a Blob's type loses the other.
   const boundary = `backhaul-${crypto.randomUUID()}`;
   const part = (name: string, more = '') =>
@@ -24,13 +18,14 @@ export function multipartForm(fields: Fields, file?: FormFile): Blob {
     ([name, value]) => `${part(name)}\r\n\r\n${value.replace(/\r\n?|\n/g, '\r\n')}\r\n`,
   );
   if (file !== undefined) {
-    const more = `; filename="${quoted(file.name)}"\r\nContent-Type: application/octet-stream\r\n\r\n`;
-    parts.push(part(file.field, more), file.bytes, '\r\n');
+    const [field, name, bytes] = file;
+    const more = `; filename="${quoted(name)}"\r\nContent-Type: application/octet-stream\r\n\r\n`;
+    parts.push(part(field, more), bytes, '\r\n');
   }
   return new Blob([...parts, `--${boundary}--\r\n`], { type: `multipart/form-data; boundary=${boundary}` });
 }
 
 /** https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data */
 function quoted(name: string): string {
-  return name.replace(/[\n\r"]/g, (character) => encodeURIComponent(character));
+  return name.replace(/[\n\r"]/g, encodeURIComponent);
 }
