@@ -92,22 +92,30 @@ async function setStage(options: (origin: string) => Partial<TusOptions>) {
   };
 }
 
-test('a server is killed in the middle of a piece: the other one goes on from there', { timeout: 90_000 }, async () => {
-  const stage = await setStage(() => ({ pieceSize: 200_000 }));
-  const file = fileOf('a.bin', 1_000_000);
-  let killed: Node | undefined;
-  stage.front.fault = (passed): Fault | undefined => {
-    if (passed.method !== 'PATCH' || passed.nth !== 2) return undefined;
-    killed = stage.nodeOf(passed);
-    const node = killed;
-    return { type: 'cut', afterBytes: 90_000, before: () => stage.kill(node) };
-  };
-  await stage.add([file]);
-  expect(await stage.delivery(file)).toBe(sha256(file.bytes));
-  expect(killed).toBeDefined();
-  expect(stage.front.bytesAgain()).toBe(0);
-  expect(stage.front.of('POST')).toHaveLength(1);
-});
+test.each([
+  { size: 1_000_000, pieceSize: 200_000, nth: 2, afterBytes: 90_000 },
+  // Above the 5 MiB of a part of S3.
+  { size: 15_000_000, pieceSize: 6_000_000, nth: 2, afterBytes: 5_500_000 },
+])(
+  'a server is killed in the middle of a piece, and the other one goes on from there: %j',
+  { timeout: 120_000 },
+  async ({ size, pieceSize, nth, afterBytes }) => {
+    const stage = await setStage(() => ({ pieceSize }));
+    const file = fileOf('a.bin', size);
+    const killed: Node[] = [];
+    stage.front.fault = (passed): Fault | undefined => {
+      if (passed.method !== 'PATCH' || passed.nth !== nth) return undefined;
+      const node = stage.nodeOf(passed);
+      killed.push(node);
+      return { type: 'cut', afterBytes, before: () => stage.kill(node) };
+    };
+    await stage.add([file]);
+    expect(await stage.delivery(file)).toBe(sha256(file.bytes));
+    expect(killed).toHaveLength(1);
+    expect(stage.front.bytesAgain()).toBe(0);
+    expect(stage.front.of('POST')).toHaveLength(1);
+  },
+);
 
 test('a server is killed while it makes a small file: that is on the other one, once', {
   timeout: 90_000,
