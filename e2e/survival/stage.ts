@@ -15,6 +15,8 @@ export interface StageOptions {
   readonly file: SourceFile;
   /** Opens a browser, again and again on the same profile. */
   readonly launch: () => Promise<OpenBrowser>;
+  /** Where the app comes from. Default: over the link. */
+  readonly appOrigin?: string;
 }
 
 /** A sum of body bytes, and when it was first seen. */
@@ -36,6 +38,7 @@ export class Stage {
   readonly said: Said[] = [];
   /** How the bytes went through the link. */
   readonly arrivals: Arrival[] = [];
+  readonly #appOrigin: string;
   readonly #launch: () => Promise<OpenBrowser>;
   readonly #watch: ReturnType<typeof setInterval>;
   #browser: OpenBrowser | undefined;
@@ -45,6 +48,7 @@ export class Stage {
     this.server = options.server;
     this.link = options.link;
     this.file = options.file;
+    this.#appOrigin = options.appOrigin ?? options.link.origin;
     this.#launch = options.launch;
     this.#watch = setInterval(() => {
       const bytes = this.sentBytes;
@@ -88,7 +92,7 @@ export class Stage {
   /** Opens the app, in a new tab if `page` was closed, and waits until it can be used. */
   async openApp(): Promise<void> {
     if (this.page.isClosed()) this.#page = await this.browser.context.newPage();
-    await this.page.goto(this.link.origin);
+    await this.page.goto(this.#appOrigin);
     await this.ready();
   }
 

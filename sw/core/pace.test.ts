@@ -120,3 +120,12 @@ test('a request of a few bytes says nothing of the link, not even the first one'
   expect(pace.chunkBytes()).toBe(524_288);
   expect(pace.limitMs(524_288, 0)).toBeLessThanOrEqual(32_000);
 });
+
+test('of requests that stall together, none gets more time because another has stalled', () => {
+  const pace = seen(2_500_000);
+  const [first, second] = [pace.begin(0), pace.begin(0)] as const;
+  const limitMs = pace.limitMs(1_000_000, 0, second);
+  pace.end(first, 0, limitMs);
+  pace.stalled(1_000_000, limitMs);
+  expect(pace.limitMs(1_000_000, 0, second)).toBe(limitMs);
+});

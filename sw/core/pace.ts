@@ -19,6 +19,8 @@ const SHORTEST_HEDGE_MS = 700;
 /** One request under way. */
 export interface Transfer {
   readonly startedAtMs: number;
+  /** What was known of the link when it began. A stall of one request must not give the others that stall more time. */
+  readonly bytesPerSecond: number | undefined;
   /** The most requests that shared the link with it, itself included. */
   peak: number;
 }
@@ -33,7 +35,7 @@ export class Pace {
   readonly #transfers = new Set<Transfer>();
 
   begin(nowMs: number): Transfer {
-    const transfer = { startedAtMs: nowMs, peak: 0 };
+    const transfer = { startedAtMs: nowMs, bytesPerSecond: this.#bytesPerSecond, peak: 0 };
     this.#transfers.add(transfer);
     for (const each of this.#transfers) each.peak = Math.max(each.peak, this.#transfers.size);
     return transfer;
@@ -69,7 +71,7 @@ export class Pace {
 
   /** Time that the answer to a body of `bytes` may take; doubles with each attempt that gained nothing. */
   limitMs(bytes: number, attempt: number, transfer?: Transfer): number {
-    const rate = this.#bytesPerSecond;
+    const rate = transfer ? transfer.bytesPerSecond : this.#bytesPerSecond;
     const expectedMs =
       rate === undefined
         ? (bytes / FLOOR_BYTES_PER_SECOND) * 1000
