@@ -5,10 +5,10 @@ import { type AdapterState, type Answer, type Io, ProtocolFailure, type UploadSo
 import { isHtml, refusal } from './refusals.js';
 
 /**
- * For requests without a body that may have to wait until the server has let go of an older one: @tus/server drains it
- * for 3 s, and answers 423 or 500 after 30 s. A dead connection is noticed that much later.
+ * For requests without a body that may have to wait until the server has let go of an older one: @tus/server gives that
+ * 3 s by default. Not more, since a dead connection is noticed that much later; after a failure the limit grows anyhow.
  */
-export const LOCK_PATIENCE_MS = 10_000;
+export const LOCK_PATIENCE_MS = 5000;
 
 /** The upload's own URL; without one it is not known any more, or never was: it is made anew. */
 export function urlIn(state: AdapterState): string {
