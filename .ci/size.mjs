@@ -11,7 +11,7 @@ const parts = [
     code: `import { byteOffset, installBackhaul } from './sw/index.ts';
            installBackhaul({ endpoints: { photos: byteOffset({ statusUrl: '/status', uploadUrl: '/upload' }) } })`,
     // Meant to be 12,000: what is over it, is messages that say what to do.
-    budgetBytes: 13_350,
+    budgetBytes: 14_000,
   },
 ];
 

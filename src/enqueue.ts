@@ -35,7 +35,7 @@ export class EnqueueError extends UploadError {
 }
 
 /** What goes into one message, and one transaction. More would cost memory, not save time. */
-const BATCH_FILES = 250;
+const BATCH_FILES = 500;
 const BATCH_BYTES = 1_000_000_000;
 /** One batch is stored while the next one is on its way. */
 const BATCHES_AT_ONCE = 2;

@@ -16,7 +16,7 @@ import { type Check, fits, isSize, oneOf } from './core/shape.js';
 import { acceptFiles, type IntakeTools } from './intake.js';
 import type { Scheduler } from './scheduler.js';
 
-/** The page sends at most 250 files at once; more in one transaction would cost memory, not save time. */
+/** The page sends at most 500 files at once; more in one transaction would cost memory, not save time. */
 const MOST_ITEMS = 1000;
 const MOST_LISTED = 1000;
 /** Names and metadata travel in a header; servers allow 8 KiB to 16 KiB for all of them. */
@@ -154,7 +154,7 @@ const shapes: { readonly [Type in Command['type']]: Readonly<Record<string, Chec
     ids: (ids) => ids === 'all' || isList(isName)(ids),
   },
   wake: {
-    reason: oneOf(['online', 'visible', 'start', 'heartbeat', 'command', 'sync', 'timer'] satisfies WakeReason[]),
+    reason: oneOf(['online', 'visible', 'start', 'heartbeat', 'command', 'sync'] satisfies WakeReason[]),
   },
 };
 

@@ -14,6 +14,21 @@ export type {
 } from './protocols/adapter.js';
 export { ProtocolFailure } from './protocols/adapter.js';
 export { type ByteOffsetOptions, byteOffset } from './protocols/byte-offset.js';
+export type {
+  Chunk,
+  ChunkCall,
+  ChunkedFile,
+  ChunkList,
+  Means,
+  SendCall,
+} from './protocols/chunk-calls.js';
+export { flowJs, resumableJs, simpleUploader } from './protocols/chunk-presets.js';
+export { type Ask, chunkList, chunkTest, type ListCall } from './protocols/chunk-questions.js';
+export { type ChunksOptions, chunks } from './protocols/chunks.js';
+export { contentHash, type Hasher } from './protocols/content-hash.js';
 export { encodeHeader } from './protocols/http.js';
+export type { Fields } from './protocols/multipart-form.js';
 export { type ResumableUploadOptions, resumableUpload } from './protocols/resumable-upload.js';
+export { type S3Options, s3 } from './protocols/s3.js';
+export type { S3Operation, S3SignedRequest } from './protocols/s3-request.js';
 export { type TusOptions, tus } from './protocols/tus.js';

@@ -1,43 +1,45 @@
-// How many requests run at once, over all uploads and endpoints: those that wait are served by rank, not by arrival, so
-// that an upload which was begun earlier also ends earlier.
+// How many requests run at once, over all uploads and endpoints. An upload holds one lane from its first request to its
+// last answer; the further parts of an upload go beside it only while no upload waits for its first.
 
 interface Waiting {
-  readonly rank: number;
+  readonly extra: boolean;
   readonly enter: () => void;
 }
 
 export class Lanes {
   #free: number;
-  readonly #waiting = new Set<Waiting>();
+  #waiting: readonly Waiting[] = [];
 
   constructor(count: number) {
     this.#free = count;
   }
 
-  /** Resolves with what gives the lane back. Rejects with the signal's reason if that is aborted meanwhile. */
-  async take(rank: number, signal: AbortSignal): Promise<() => void> {
-    signal.throwIfAborted();
+  /** Resolves with what gives the lane back. Whoever has to wait waits until `signal`, and is then rejected. */
+  async take(signal: AbortSignal, extra: boolean): Promise<() => void> {
     if (this.#free > 0) this.#free -= 1;
     else {
+      signal.throwIfAborted();
       await new Promise<void>((resolve, reject) => {
-        const waiting = { rank, enter: resolve };
-        this.#waiting.add(waiting);
-        signal.addEventListener('abort', () => {
-          // Not while it was being let in: then the lane is its own, and it gives it back.
-          if (this.#waiting.delete(waiting)) reject(signal.reason);
-        });
+        const stop = () => {
+          this.#waiting = this.#waiting.filter((each) => each !== waiting);
+          reject(signal.reason);
+        };
+        const enter = () => {
+          signal.removeEventListener('abort', stop);
+          resolve();
+        };
+        const waiting = { extra, enter };
+        this.#waiting = [...this.#waiting, waiting];
+        signal.addEventListener('abort', stop);
       });
     }
     return () => this.#leave();
   }
 
   #leave(): void {
-    let first: Waiting | undefined;
-    for (const waiting of this.#waiting) if (first === undefined || waiting.rank < first.rank) first = waiting;
-    if (first === undefined) this.#free += 1;
-    else {
-      this.#waiting.delete(first);
-      first.enter();
-    }
+    const next = this.#waiting.find(({ extra }) => !extra) ?? this.#waiting[0];
+    this.#waiting = this.#waiting.filter((each) => each !== next);
+    if (next) next.enter();
+    else this.#free += 1;
   }
 }

@@ -17,6 +17,7 @@ import {
   RESYNC_BUDGET,
   type RetryContext,
 } from './core/retry.js';
+import type { Lanes } from './lanes.js';
 import type { Outbox } from './outbox.js';
 import {
   type Adapter,
@@ -45,12 +46,14 @@ export interface RunnerTools {
 export interface RunnerContext extends RunnerTools {
   readonly adapter: Adapter;
   readonly pace: Pace;
-  /** Resolves when a request may begin, with what says that it is over. */
-  readonly lane: (signal: AbortSignal) => Promise<() => void>;
+  /** See {@link Lanes.take}. */
+  readonly lane: Lanes['take'];
   /** Aborted when the user pauses or cancels; the state is then already committed. */
   readonly signal: AbortSignal;
   /** The endpoint's failures so far. */
   readonly outage: () => Outage;
+  /** False: since this run was started, the endpoint was found to be out of reach, or to want a sign-in. */
+  readonly welcome: () => boolean;
   /** The endpoint answered something that made sense. */
   readonly onAnswer: () => void;
 }
@@ -59,6 +62,9 @@ export interface RunnerContext extends RunnerTools {
 export type RunOutcome = 'ended' | Extract<Decision, { type: 'wait' }>;
 
 const UNREADABLE_MESSAGE = 'The browser lost this file. Add it again: it goes on where it stands.';
+
+/** How often a server is asked to free what was cancelled. With the back-off that is about an hour. A guess. */
+const FREE_ATTEMPTS = 12;
 
 class Ended extends Error {}
 
@@ -70,6 +76,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
     if (cause instanceof Ended) return 'ended';
     throw cause;
   } finally {
+    run.leave();
     context.outbox.speed(queued.id, undefined);
   }
 }
@@ -86,6 +93,7 @@ class Run {
   #futile: number;
   /** The last request went silent: other connections may be just as dead. */
   #silent: boolean;
+  #leave: (() => void) | undefined;
   /** While a hidden 413 is suspected: bodies no larger than this. */
   #cautionBytes = Infinity;
 
@@ -121,6 +129,7 @@ class Run {
         const failure = cause instanceof ProtocolFailure ? cause : mistake(cause);
         // The store failed: nothing can be said or done here.
         if (failure === undefined) throw cause;
+        if (failure.code === 'bytes-lost') await this.#lost();
         const outcome = await this.#recover(failure, step);
         if (outcome !== undefined) return outcome;
       }
@@ -131,14 +140,35 @@ class Run {
     return 'ended';
   }
 
+  /** Before the first request: waits for a lane, and holds it. */
+  async #enter(): Promise<void> {
+    if (this.#leave) return;
+    const { lane, signal, welcome } = this.#context;
+    try {
+      this.#leave = await lane(signal, false);
+      if (welcome()) return;
+    } catch {
+      // Stopped by the user, or others may go first now.
+    }
+    await this.#commit({ type: 'yielded' });
+    throw new Ended();
+  }
+
+  leave(): void {
+    this.#leave?.();
+    this.#leave = () => {};
+  }
+
   async #take(step: Step): Promise<void> {
     const { adapter } = this.#context;
     const { course } = this.#record;
     const state = course.remote ?? {};
     switch (step.type) {
-      case 'create':
-        await this.#ask((io) => adapter.create?.(this.#record, io, { repeated: this.#unsettled }) ?? {});
+      case 'create': {
+        const creating = { repeated: this.#unsettled, maxBytes: course.limits.maxBytes };
+        await this.#ask((io) => adapter.create?.(this.#record, io, creating) ?? {});
         break;
+      }
       case 'probe': {
         const probing = { unsettled: this.#unsettled, finalSent: course.finalSent, heldBytes: totalBytes(course.held) };
         await this.#ask((io) => adapter.probe(this.#record, state, io, probing));
@@ -157,46 +187,53 @@ class Run {
     this.#synced = step.type !== 'complete';
   }
 
-  /** Ranges go side by side as far as there are lanes; each answer is committed as it comes, a failure ends the rest. */
+  /** Parts go side by side as far as there are lanes; each answer is committed as it comes, a failure ends the rest. */
   async #send(ranges: readonly Range[]): Promise<void> {
+    const { lane, signal, concurrency } = this.#context;
     const { sizeBytes } = this.#record;
     const sending = this.#commit({ type: 'sending', final: ranges.some(([, end]) => end === sizeBytes) });
     const [bytes] = await Promise.all([this.#bytes(), sending]);
+    await this.#enter();
     const left = ranges.values();
+    const over = new AbortController();
     let failed: { readonly cause: unknown } | undefined;
-    const lane = async () => {
-      for (const range of left) {
-        if (failed !== undefined) return;
-        try {
-          const reply = await this.#transfer(range, bytes);
-          if (sizeBytes === 0) this.#emptySent = true;
-          await this.#replied(reply, range);
-        } catch (cause) {
-          failed ??= { cause };
-        }
+    const sendNext = async () => {
+      const range: Range | undefined = failed ? undefined : left.next().value;
+      if (range === undefined) return over.abort();
+      try {
+        const reply = await this.#transfer(range, bytes);
+        if (sizeBytes === 0) this.#emptySent = true;
+        await this.#replied(reply, range);
+      } catch (cause) {
+        failed ??= { cause };
       }
     };
-    await Promise.all(ranges.slice(0, this.#context.concurrency).map(lane));
+    const own = async () => {
+      while (!over.signal.aborted) await sendNext();
+    };
+    const beside = async () => {
+      const stop = AbortSignal.any([signal, over.signal]);
+      // No part is taken before the lane is: uploads that wait for each other's lanes would wait for ever.
+      while (!stop.aborted) {
+        const leave = await lane(stop, true).catch(() => {});
+        await (leave && sendNext().finally(leave));
+      }
+    };
+    await Promise.all([own(), ...ranges.slice(1, concurrency).map(beside)]);
     if (failed !== undefined) throw failed.cause;
   }
 
   async #transfer(range: Range, bytes: Blob): Promise<Reply> {
-    const { adapter, clock, onAnswer } = this.#context;
+    const { adapter, onAnswer } = this.#context;
     const body = bytes.slice(...range);
     if (body.size !== range[1] - range[0]) await this.#lost();
-    try {
-      const reply = await adapter.send(this.#record, this.#record.course.remote ?? {}, range, body, this.#io());
-      onAnswer();
-      return reply;
-    } catch (cause) {
-      // A body that cannot be read looks like a dead network to fetch.
-      const unanswered = cause instanceof ProtocolFailure && cause.code === 'network';
-      if (unanswered && !(await isReadable(lastByte(body), clock))) await this.#lost();
-      throw cause;
-    }
+    const reply = await adapter.send(this.#record, this.#record.course.remote ?? {}, range, body, this.#io());
+    onAnswer();
+    return reply;
   }
 
   async #ask(question: (io: Io) => Promise<Reply> | Reply): Promise<void> {
+    await this.#enter();
     const reply = await question(this.#io());
     this.#context.onAnswer();
     await this.#replied(reply);
@@ -214,6 +251,8 @@ class Run {
     // Without a `complete` of its own, a protocol is done when every byte is held; an empty file, when it was sent.
     const full = heldInFull({ ...course, held }, sizeBytes) && (sizeBytes > 0 || this.#emptySent);
     const done = reply.done === true || (full && this.#context.adapter.complete === undefined);
+    // The next upload need not wait for this one's last commit.
+    if (done) this.leave();
     await this.#commit({ type: 'replied', reply, range, doneAtMs: done ? this.#context.clock.now() : undefined });
     if (totalBytes(this.#record.course.held) > totalBytes(course.held)) {
       this.#futile = 0;
@@ -243,7 +282,7 @@ class Run {
         if (!certain) this.#cautionBytes = maxBytes;
         else {
           pace.shrink(maxBytes);
-          await this.#commit({ type: 'shrunk', maxBytes });
+          await this.#commit({ type: 'shrunk', maxBytes, anew: this.#context.adapter.kind === 'parts' });
         }
         break;
       }
@@ -253,7 +292,7 @@ class Run {
         return decision;
       }
       case 'fail':
-        await this.#end('failed', decision.error);
+        await this.#end('failed', decision.error, failure.forget);
         break;
       default:
         return decision satisfies never;
@@ -263,7 +302,7 @@ class Run {
 
   #retryContext(sentBytes: number): RetryContext {
     const { clock, online, adapter, outage } = this.#context;
-    const { attempt, failingSinceMs, restarts } = this.#record.course;
+    const { attempt, failingSinceMs, restarts, limits } = this.#record.course;
     const nowMs = clock.now();
     return {
       nowMs,
@@ -274,7 +313,9 @@ class Run {
       restarts,
       resyncs: this.#futile,
       sentBytes,
-      minBytes: adapter.limits.minBytes ?? 1,
+      minBytes: Math.max(adapter.limits.minBytes ?? 1, limits.minBytes ?? 1),
+      // A grid of parts is fixed when it is made.
+      rigid: adapter.kind === 'parts' ? (adapter.create ? 'while-made' : 'always') : undefined,
     };
   }
 
@@ -282,11 +323,16 @@ class Run {
   async #free(): Promise<RunOutcome> {
     const { adapter, signal } = this.#context;
     try {
+      await this.#enter();
       await adapter.abort?.(this.#record, this.#record.course.remote ?? {}, this.#io());
     } catch (cause) {
       if (signal.aborted) throw new Ended();
       const decision = cause instanceof ProtocolFailure && decide(cause, this.#retryContext(0));
-      if (decision && decision.type === 'wait' && decision.scope === 'endpoint') return decision;
+      if (decision && decision.type === 'wait' && this.#record.course.attempt < FREE_ATTEMPTS) {
+        await this.#commit({ type: 'postponed' });
+        // The record itself does not wait; whoever else comes to this endpoint meanwhile does it no harm.
+        return { ...decision, scope: 'endpoint' };
+      }
     }
     await this.#commit({ type: 'freed' });
     return 'ended';
@@ -296,8 +342,8 @@ class Run {
     return this.#end('lost', { code: 'bytes-lost', message: UNREADABLE_MESSAGE });
   }
 
-  async #end(type: 'failed' | 'lost', error: WireError): Promise<never> {
-    await this.#commit({ type, error: { ...error, uploadId: this.#record.id } });
+  async #end(type: 'failed' | 'lost', error: WireError, forget = false): Promise<never> {
+    await this.#commit({ type, error: { ...error, uploadId: this.#record.id }, forget });
     throw new Ended();
   }
 
@@ -320,19 +366,16 @@ class Run {
     };
   }
 
-  /** One request in a lane of its own, with the time that its body, or its patience, asks for. */
+  /** One request, with the time that its body, or its patience, asks for. */
   async #request(url: string, options: RequestOptions): Promise<Answer> {
-    const { clock, fetch, signal, adapter, pace, lane, outbox } = this.#context;
+    const { clock, fetch, signal, adapter, pace, outbox } = this.#context;
     const { attempt } = this.#record.course;
-    const sizeBytes = options.patienceMs === undefined ? (options.body?.size ?? 0) : 0;
-    const release = await lane(signal);
+    const { patienceMs = 0 } = options;
+    const sizeBytes = options.body?.size ?? 0;
     const transfer = sizeBytes > 0 ? pace.begin(clock.now()) : undefined;
     const startedAtMs = clock.now();
     const limitMs = () =>
-      Math.max(
-        options.patienceMs ?? 0,
-        transfer ? pace.limitMs(sizeBytes, attempt, transfer) : pace.probeLimitMs(attempt),
-      );
+      patienceMs + (transfer ? pace.limitMs(sizeBytes, attempt, transfer) : pace.probeLimitMs(attempt));
     const limit = async (stop: AbortSignal) => {
       for (;;) {
         const leftMs = startedAtMs + limitMs() - clock.now();
@@ -353,16 +396,18 @@ class Run {
     let acknowledgedBytes = 0;
     try {
       const answer = await (hedged ? hedge(once, pace.hedgeMs(), sleep) : once(signal));
-      if (answer.ok) acknowledgedBytes = sizeBytes;
-      if (sizeBytes === 0 && options.patienceMs === undefined) pace.probed(clock.now() - startedAtMs);
+      if (answer.ok && patienceMs === 0) acknowledgedBytes = sizeBytes;
+      if (sizeBytes === 0 && patienceMs === 0) pace.probed(clock.now() - startedAtMs);
       return answer;
     } catch (cause) {
-      const silent = cause instanceof ProtocolFailure && cause.code === 'timeout';
-      if (transfer && silent) pace.stalled(sizeBytes, clock.now() - startedAtMs);
+      const code = cause instanceof ProtocolFailure && cause.code;
+      if (transfer && code === 'timeout') pace.stalled(sizeBytes, clock.now() - startedAtMs);
+      // A body that cannot be read looks like a dead network to fetch.
+      if (transfer && code === 'network' && !(await isReadable(lastByte(await this.#bytes()), clock)))
+        await this.#lost();
       throw cause;
     } finally {
       if (transfer) outbox.speed(this.#record.id, pace.end(transfer, acknowledgedBytes, clock.now()));
-      release();
     }
   }
 }

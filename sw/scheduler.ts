@@ -19,6 +19,10 @@ import { unknownEndpoint } from './unknown-endpoint.js';
 const TICK_MS = 20_000;
 /** Pause after the store itself failed, or until it has taken in new files at the latest. */
 const STORE_PAUSE_MS = 5000;
+/** Uploads that wait for a lane with their bytes at hand, so that no lane waits for the store. */
+const READY = 2;
+/** Uploads that are read at once. A guess: ten seconds of small photos. */
+const READ_AHEAD = 32;
 /** Uploads that failed so often on their own no longer go first when an endpoint is tried again. */
 const SUSPECT_ATTEMPTS = 3;
 
@@ -40,6 +44,12 @@ interface Gate extends Outage {
   trying: boolean;
 }
 
+/** The next uploads of an endpoint, as they were when they were read. */
+interface Line {
+  readonly records: UploadRecord[];
+  readonly dueAtMs: number;
+}
+
 /** Waits for a network, or a server, that gives no sign of life. */
 const dead: readonly WaitReason[] = ['offline', 'backoff'];
 const passing: readonly WaitReason[] = [...dead, 'locked'];
@@ -58,7 +68,9 @@ export class Scheduler {
   readonly #paces = new Map<string, Pace>();
   readonly #gates = new Map<string, Gate>();
   readonly #lanes: Lanes;
-  #started = 0;
+  readonly #lines = new Map<string, Line>();
+  /** Aborted when others may have come that go before those that wait for a lane. */
+  #stale = new AbortController();
   #driving: Promise<void> | undefined;
   #working: Promise<boolean> = Promise.resolve(false);
   #woken = false;
@@ -82,6 +94,9 @@ export class Scheduler {
     }
     // Whatever comes with it may be for an endpoint that had no work before.
     this.#endpoints = undefined;
+    this.#lines.clear();
+    this.#stale.abort();
+    this.#stale = new AbortController();
     this.#poke();
     if (!this.#driving) {
       this.#working = new Promise((resolve) => {
@@ -159,7 +174,7 @@ export class Scheduler {
 
   /** Starts what can start; answers when the next one falls due (Infinity: none will by itself). */
   async #fill(): Promise<number> {
-    const { store, clock, concurrency, outbox } = this.#options;
+    const { store, clock, concurrency } = this.#options;
     const now = clock.now();
     if (this.#storing > 0) return now + STORE_PAUSE_MS;
     const known = this.#endpoints ?? (await store.endpointsWithWork());
@@ -167,25 +182,43 @@ export class Scheduler {
     this.#endpoints = this.#woken ? undefined : known;
     // The one that was served last comes last.
     const first = known.indexOf(this.#served) + 1;
-    let next = Infinity;
-    for (const endpoint of [...known.slice(first), ...known.slice(0, first)]) {
-      const gate = this.#gates.get(endpoint);
-      const free = concurrency - this.#active.size;
-      if (gate?.trying || free <= 0) continue;
-      if (gate !== undefined && now < gate.untilMs) {
-        next = Math.min(next, gate.untilMs);
-        continue;
+    const rotated = [...known.slice(first), ...known.slice(0, first)];
+    const dueAtMs = new Map<string, number>();
+    // One of each in turn.
+    for (let started = true; started; ) {
+      started = false;
+      for (const endpoint of rotated) {
+        const gate = this.#gates.get(endpoint);
+        if (gate?.trying || this.#active.size >= concurrency + READY) continue;
+        if (gate !== undefined && now < gate.untilMs) {
+          dueAtMs.set(endpoint, gate.untilMs);
+          continue;
+        }
+        const line = await this.#line(endpoint, now);
+        const record = line.records.shift();
+        if (record !== undefined) {
+          started = true;
+          this.#served = endpoint;
+          await this.#start(record);
+        }
+        dueAtMs.set(endpoint, line.dueAtMs);
       }
-      const due = await store.next(endpoint, now, new Set(this.#active.keys()), gate === undefined ? free : 1);
-      outbox.changed(...due.corrupt);
-      for (const record of due.records) {
-        this.#served = endpoint;
-        await this.#start(record);
-      }
-      // Behind damaged records there may be sound ones: look again.
-      next = Math.min(next, due.corrupt.length > 0 ? now : due.dueAtMs);
     }
-    return next;
+    return Math.min(...dueAtMs.values());
+  }
+
+  /** What is next at `endpoint`: read ahead, since each look into the store takes as long as sending a small photo. */
+  async #line(endpoint: string, now: number): Promise<Line> {
+    const known = this.#lines.get(endpoint);
+    if (known && known.records.length > 0 && now < known.dueAtMs) return known;
+    const { store, outbox } = this.#options;
+    const due = await store.next(endpoint, now, new Set(this.#active.keys()), READ_AHEAD);
+    outbox.changed(...due.corrupt);
+    // Behind damaged records there may be sound ones: look again.
+    const line = { records: [...due.records], dueAtMs: due.corrupt.length > 0 ? now : due.dueAtMs };
+    // Not remembered if somebody woke us meanwhile.
+    if (!this.#woken) this.#lines.set(endpoint, line);
+    return line;
   }
 
   async #start(record: UploadRecord): Promise<void> {
@@ -219,11 +252,26 @@ export class Scheduler {
     this.#paces.set(endpoint, pace);
     const outage = () => this.#outage(endpoint);
     const onAnswer = () => void this.#reached(endpoint).catch(() => {});
-    const rank = this.#started++;
-    const lane = (stop: AbortSignal) => this.#lanes.take(rank, stop);
+    const stale = this.#stale.signal;
+    const lane = (stop: AbortSignal, extra: boolean) =>
+      this.#lanes.take(extra ? stop : AbortSignal.any([stop, stale]), extra);
+    const gate = this.#gates.get(endpoint);
+    const welcome = () => this.#gates.get(endpoint) === undefined || gate !== undefined;
     const announcements = this.#announcements;
-    const outcome = await runUpload(record, { ...this.#options, adapter, pace, signal, outage, onAnswer, lane });
-    if (outcome === 'ended' || outcome.scope !== 'endpoint') return;
+    const outcome = await runUpload(record, {
+      ...this.#options,
+      adapter,
+      pace,
+      signal,
+      outage,
+      onAnswer,
+      lane,
+      welcome,
+    });
+    if (outcome === 'ended') return;
+    // It waits, and falls due again.
+    this.#lines.delete(endpoint);
+    if (outcome.scope !== 'endpoint') return;
     const { reason, untilMs = Infinity } = outcome;
     // The network was said to be back while this was failing: often it is, a moment later.
     if (announcements !== this.#announcements && dead.includes(reason)) return this.#hasten(dead);
@@ -251,6 +299,7 @@ export class Scheduler {
     this.#gates.delete(endpoint);
     const { store, outbox } = this.#options;
     outbox.changed(...(await store.hasten(endpoint, { type: 'hastened', reasons: dead, mostAttempts: gate.attempt })));
+    this.#lines.delete(endpoint);
     this.#poke();
   }
 
@@ -262,6 +311,7 @@ export class Scheduler {
     for (const endpoint of endpoints.keys()) {
       outbox.changed(...(await store.hasten(endpoint, { type: 'hastened', reasons, fresh: true })));
     }
+    this.#lines.clear();
   }
 
   async #tick(over: AbortSignal): Promise<void> {

@@ -1,12 +1,11 @@
 // Shows what was uploaded: a list, and the bytes. Trusts neither names nor types, which are what a client once claimed.
-// Knows nothing of how the files got here.
+// Knows nothing of how the files got here, nor where they are kept.
 
-import { createReadStream } from 'node:fs';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parseRange } from './byte-range.js';
 import { answer } from './reply.js';
-import type { UploadFile } from './upload-file.js';
 
 /** One entry of the list. */
 export interface Photo {
@@ -20,8 +19,14 @@ export interface Photo {
   readonly finishedAtMs: number;
 }
 
-/** What is shown, wherever it came from. */
-export type FinishedFile = Pick<UploadFile, 'key' | 'path' | 'meta' | 'finishedAtMs'>;
+/** Where the finished files are. */
+export interface Shelf {
+  /** Newest first; `after`: the key that the last page ended with. Empty after a key that is not there. */
+  list(limit: number, after: string | undefined): Promise<readonly Photo[]>;
+  find(key: string): Promise<Photo | undefined>;
+  /** The bytes from `start` up to, not including, `end`; never asked for none. */
+  read(key: string, start: number, end: number): Promise<Readable>;
+}
 
 /** Types that a browser shows without running anything. SVG is not one of them. */
 const shownTypes: ReadonlySet<string> = new Set([
@@ -45,23 +50,20 @@ const maxLimit = 1000;
  */
 export function createGallery(
   path: string,
-  finished: () => Promise<readonly FinishedFile[]>,
+  shelf: Shelf,
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
   async function list(query: URLSearchParams, response: ServerResponse): Promise<void> {
-    const files = await finished();
-    const after = query.get('after');
-    const end = after === null ? files.length : files.findLastIndex(({ key }) => key === after);
     const wanted = Number(query.get('limit') ?? defaultLimit);
     const limit = Number.isInteger(wanted) && wanted > 0 ? Math.min(wanted, maxLimit) : defaultLimit;
-    const page = files.slice(Math.max(0, end - limit), Math.max(0, end)).reverse();
-    answer(response, 200, JSON.stringify(page.map(photoOf)), { 'content-type': 'application/json' });
+    const page = await shelf.list(limit, query.get('after') ?? undefined);
+    answer(response, 200, JSON.stringify(page), { 'content-type': 'application/json' });
   }
 
   async function send(key: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const file = (await finished()).findLast((candidate) => candidate.key === key);
-    if (file === undefined) return answer(response, 404, 'Not found.');
-    const { sizeBytes } = file.meta;
-    const headers = headersOf(file);
+    const photo = await shelf.find(key);
+    if (photo === undefined) return answer(response, 404, 'Not found.');
+    const { sizeBytes } = photo;
+    const headers = headersOf(photo);
     if (request.headers['if-none-match'] === headers['etag']) return void response.writeHead(304, headers).end();
     const range = parseRange(request.headers.range, sizeBytes);
     if (range === 'unsatisfiable') {
@@ -74,8 +76,9 @@ export function createGallery(
       ...(range && { 'content-range': `bytes ${start}-${end - 1}/${sizeBytes}` }),
     });
     if (request.method === 'HEAD' || start === end) return void response.end();
+    const bytes = await shelf.read(key, start, end);
     // A viewer that goes away is no error.
-    await pipeline(createReadStream(file.path, { start, end: end - 1 }), response).catch(() => undefined);
+    await pipeline(bytes, response).catch(() => undefined);
   }
 
   return (request, response) => {
@@ -96,15 +99,7 @@ export function createGallery(
   };
 }
 
-function photoOf({ key, meta, finishedAtMs = 0 }: FinishedFile): Photo {
-  const { filename = 'unnamed', filetype = '', lastModified = '' } = meta.metadata;
-  const { sizeBytes } = meta;
-  const dated = /^\d{1,15}$/.test(lastModified) ? { lastModifiedMs: Number(lastModified) } : {};
-  return { key, name: filename, type: filetype, sizeBytes, ...dated, finishedAtMs };
-}
-
-function headersOf(file: FinishedFile): OutgoingHttpHeaders {
-  const { name, type, key } = photoOf(file);
+function headersOf({ name, type, key }: Photo): OutgoingHttpHeaders {
   const isShown = shownTypes.has(type);
   return {
     'content-type': isShown ? type : 'application/octet-stream',

@@ -1,7 +1,7 @@
 // Every setting of the server of "Resumable Uploads for HTTP". Knows nothing of what they do.
 
 import type { IncomingMessage } from 'node:http';
-import type { FinishedFile } from './gallery.js';
+import type { FinishedFile } from './file-shelf.js';
 import type { UploadLimits } from './ietf-fields.js';
 
 export interface IetfServerOptions {

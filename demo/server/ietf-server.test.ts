@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Upload } from 'tus-js-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { fileShelf } from './file-shelf.js';
 import { createGallery } from './gallery.js';
 import type { IetfServerOptions } from './ietf-options.js';
 import { createIetfServer } from './ietf-server.js';
@@ -19,7 +20,10 @@ async function start(options: Partial<IetfServerOptions> = {}) {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'backhaul-ietf-')));
   const uploads = createIetfServer({ dataDir, ...options });
   await uploads.ready;
-  const gallery = createGallery('/api/photos', () => uploads.finished());
+  const gallery = createGallery(
+    '/api/photos',
+    fileShelf(() => uploads.finished()),
+  );
   const server = createServer((request, response) => {
     if (!uploads.handle(request, response) && !gallery(request, response)) response.writeHead(404).end();
   });

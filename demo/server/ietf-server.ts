@@ -7,7 +7,7 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { BodyReader } from './body-reader.js';
-import type { FinishedFile } from './gallery.js';
+import type { FinishedFile } from './file-shelf.js';
 import { limitField, type ProblemType, parseFields, problem, type UploadFields } from './ietf-fields.js';
 import type { IetfServerOptions } from './ietf-options.js';
 import { answer, refuse } from './reply.js';

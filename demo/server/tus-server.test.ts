@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { fileShelf } from './file-shelf.js';
 import { createGallery } from './gallery.js';
 import { ask, someBytes, until } from './test-kit.js';
 import { createTusServer, type TusServerOptions } from './tus-server.js';
@@ -15,7 +16,10 @@ const body = { 'content-type': 'application/offset+octet-stream' };
 async function start(options: Partial<TusServerOptions> = {}) {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'backhaul-tus-')));
   const tus = createTusServer({ dataDir, ...options });
-  const gallery = createGallery('/api/photos', () => tus.finished());
+  const gallery = createGallery(
+    '/api/photos',
+    fileShelf(() => tus.finished()),
+  );
   const server = createServer((request, response) => {
     if (!tus.handle(request, response) && !gallery(request, response)) response.writeHead(404).end();
   });

@@ -6,7 +6,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FileStore } from '@tus/file-store';
 import { type DataStore, EVENTS, type Locker, Server, type Upload } from '@tus/server';
-import type { FinishedFile } from './gallery.js';
+import type { FinishedFile } from './file-shelf.js';
 import { answer } from './reply.js';
 
 export interface TusServerOptions {

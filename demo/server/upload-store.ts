@@ -97,6 +97,24 @@ export class UploadStore {
     return file;
   }
 
+  /**
+   * Takes over a finished and synced file that was made elsewhere on this disk. Interrupted at any point, it can be done
+   * again, or has been done. The caller sees to it that nobody else does the same to `key`.
+   */
+  async adopt(key: string, meta: UploadMeta, from: string): Promise<UploadFile> {
+    const path = this.#path(key, dataEnd);
+    // JSON without bytes is no upload yet: the file is there with the rename, whole.
+    await this.#writeMeta(key, meta);
+    await rename(from, path);
+    await this.#syncFolder();
+    const atMs = this.#options.now();
+    const start = { heldBytes: meta.sizeBytes, promisedBytes: meta.sizeBytes, touchedAtMs: atMs, finishedAtMs: atMs };
+    const file = new UploadFile({ key, path }, meta, start, this.#hooks);
+    this.#files.set(key, file);
+    this.#finished.push(file);
+    return file;
+  }
+
   /** Unfinished uploads that got no byte since `beforeMs`. */
   abandoned(beforeMs: number): UploadFile[] {
     const files = [...this.#unfinished].flatMap((key) => this.#files.get(key) ?? []);
@@ -107,6 +125,8 @@ export class UploadStore {
   async remove(file: UploadFile): Promise<void> {
     this.#files.delete(file.key);
     this.#unfinished.delete(file.key);
+    const at = this.#finished.indexOf(file);
+    if (at >= 0) this.#finished.splice(at, 1);
     // Bytes first: what a kill leaves behind is cleared by the next start.
     await rm(file.path, { force: true });
     await rm(this.#path(file.key, metaEnd), { force: true });

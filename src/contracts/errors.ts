@@ -69,13 +69,16 @@ export class UploadError extends Error {
   }
 }
 
-/** Plain data for the wire and the store; anything that is not ours becomes `fallback` with its text kept. */
-export function toWire(error: unknown, fallback: ErrorCode = 'storage-failed'): WireError {
+/** Plain data for the wire and the store; anything that is not ours becomes `storage-failed` with its text kept. */
+export function toWire(error: unknown): WireError {
   if (error instanceof UploadError) {
     const { code, message, uploadId, httpStatus } = error;
     return { code, message, uploadId, httpStatus };
   }
-  return { code: fallback, message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
+  return {
+    code: 'storage-failed',
+    message: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
+  };
 }
 
 /** The class again, on the other side. */

@@ -17,8 +17,8 @@ export interface Envelope<Body> {
   readonly body: Body;
 }
 
-/** Why the worker should look at its queue. `heartbeat`, `command` and `timer` leave a back-off as it is. */
-export type WakeReason = 'online' | 'visible' | 'start' | 'heartbeat' | 'command' | 'sync' | 'timer';
+/** Why the worker should look at its queue. `heartbeat` and `command` leave a back-off as it is. */
+export type WakeReason = 'online' | 'visible' | 'start' | 'heartbeat' | 'command' | 'sync';
 
 export type Control = 'pause' | 'resume' | 'cancel' | 'retry' | 'remove';
 

@@ -46,8 +46,8 @@ export type UploadState =
   | { readonly status: 'completed'; readonly atMs: number }
   /** Refused for good by the server, or unreadable. The bytes are kept: `retry()` tries again. */
   | { readonly status: 'failed'; readonly error: WireError }
-  /** Ended by the user; the bytes are freed. */
-  | { readonly status: 'cancelled'; readonly atMs: number }
+  /** Ended by the user; the bytes are freed. `freed`: the server was told, and holds nothing of it any more. */
+  | { readonly status: 'cancelled'; readonly atMs: number; readonly freed?: boolean }
   /** The browser evicted the bytes. Enqueue the same file again to go on. */
   | { readonly status: 'lost'; readonly error: WireError };
 

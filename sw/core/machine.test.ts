@@ -32,12 +32,14 @@ const events = {
   replied: { type: 'replied', reply: { held: [[0, 10]] } },
   'replied, done': { type: 'replied', reply: { done: true }, doneAtMs: 9 },
   completing: { type: 'completing' },
+  yielded: { type: 'yielded' },
   waited: { type: 'waited', reason: 'server', atMs: 7 },
   restarted: { type: 'restarted' },
   shrunk: { type: 'shrunk', maxBytes: 100 },
   failed: { type: 'failed', error },
   lost: { type: 'lost', error },
   freed: { type: 'freed' },
+  postponed: { type: 'postponed' },
   'hastened for it': { type: 'hastened', reasons: ['offline', 'backoff'], mostAttempts: Infinity },
   'hastened for others': { type: 'hastened', reasons: ['auth', 'server'], mostAttempts: Infinity },
   paused: { type: 'paused' },
@@ -53,13 +55,15 @@ const table: Readonly<Record<keyof typeof events, string>> = {
   started:
     '               preparing preparing  preparing  preparing .         preparing  .         .         .         .',
   sending:
-    '               uploading uploading  uploading  uploading .         .          .         .         .         .',
+    '               uploading uploading  uploading  uploading .         uploading  .         .         .         .',
   replied:
     '               .         preparing  uploading  .         paused    completing .         .         .         .',
   'replied, done':
     '       .         completed  completed  .         completed completed  .         .         .         .',
   completing:
-    '            .         completing completing .         .         .          .         .         .         .',
+    '            .         completing completing .         .         completing .         .         .         .',
+  yielded:
+    '               .         queued     queued     .         .         .          .         .         .         .',
   waited:
     '                .         waiting    waiting    .         .         waiting    .         .         .         .',
   restarted:
@@ -71,6 +75,8 @@ const table: Readonly<Record<keyof typeof events, string>> = {
   lost: '                  lost      lost       lost       lost      lost      lost       .         lost      .         .',
   freed:
     '                 .         .          .          .         .         .          .         .         cancelled .',
+  postponed:
+    '             .         .          .          .         .         .          .         .         cancelled .',
   'hastened for it':
     '     .         .          .          queued    .         .          .         .         .         .',
   'hastened for others':

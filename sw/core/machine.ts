@@ -40,6 +40,8 @@ export type CourseEvent =
       readonly doneAtMs?: number | undefined;
     }
   | { readonly type: 'completing' }
+  /** Nothing was asked or sent after all. */
+  | { readonly type: 'yielded' }
   | {
       readonly type: 'waited';
       readonly reason: WaitReason;
@@ -48,11 +50,14 @@ export type CourseEvent =
       readonly error?: WireError | undefined;
     }
   | { readonly type: 'restarted' }
-  | { readonly type: 'shrunk'; readonly maxBytes: number }
-  | { readonly type: 'failed'; readonly error: WireError }
+  /** `anew`: the parts on the server have the wrong size. */
+  | { readonly type: 'shrunk'; readonly maxBytes: number; readonly anew?: boolean }
+  /** `forget`: what was made on the server is of no use to a retry. */
+  | { readonly type: 'failed'; readonly error: WireError; readonly forget?: boolean }
   | { readonly type: 'lost'; readonly error: WireError }
-  /** After a cancel: the server holds nothing any more, as far as it can be told. */
+  /** After a cancel: the server holds nothing any more, as far as it can be told; or that has failed once more. */
   | { readonly type: 'freed' }
+  | { readonly type: 'postponed' }
   // from a wake that makes waiting pointless
   | {
       readonly type: 'hastened';
@@ -88,6 +93,8 @@ const pending: readonly UploadStatus[] = ['queued', 'waiting', ...underWay];
 
 const queued = { status: 'queued' } as const;
 const fresh = { attempt: 0, failingSinceMs: null } as const;
+/** The server has nothing of it. */
+const unmade = { held: [], remote: null, finalSent: false } as const;
 
 type Rules = {
   readonly [Type in CourseEvent['type']]: readonly [
@@ -105,12 +112,14 @@ const rules: Rules = {
   started: [pending, ({ creates = false }, { tried }) => ({ state: { status: 'preparing' }, tried: tried || creates })],
   // A file that was never tried is sent without a question first.
   sending: [
-    ['queued', 'waiting', ...sending],
+    // `completing`: the server turned out to lack parts.
+    ['queued', 'waiting', ...underWay],
     ({ final }, { finalSent }) => ({ state: { status: 'uploading' }, tried: true, finalSent: finalSent || final }),
   ],
   // A pause does not unsay what the server has said meanwhile.
   replied: [[...underWay, 'paused'], merge],
-  completing: [sending, () => ({ state: { status: 'completing' } })],
+  yielded: [sending, () => ({ state: queued })],
+  completing: [underWay, () => ({ state: { status: 'completing' } })],
   waited: [
     underWay,
     ({ reason, atMs, untilMs, error }, { attempt, failingSinceMs }) => ({
@@ -119,11 +128,15 @@ const rules: Rules = {
       failingSinceMs: failingSinceMs ?? atMs,
     }),
   ],
-  restarted: [underWay, (_, { restarts }) => ({ held: [], remote: null, finalSent: false, restarts: restarts + 1 })],
-  shrunk: [underWay, ({ maxBytes }, { limits }) => ({ limits: { ...limits, maxBytes } })],
-  failed: [pending, ({ error }) => ({ state: { status: 'failed', error } })],
+  restarted: [underWay, (_, { restarts }) => ({ ...unmade, restarts: restarts + 1 })],
+  shrunk: [underWay, ({ maxBytes, anew }, { limits }) => ({ ...(anew && unmade), limits: { ...limits, maxBytes } })],
+  failed: [pending, ({ error, forget }) => ({ ...(forget && unmade), state: { status: 'failed', error } })],
   lost: [[...pending, 'paused', 'failed'], ({ error }) => ({ state: { status: 'lost', error } })],
-  freed: [['cancelled'], () => ({ held: [], remote: null })],
+  freed: [
+    ['cancelled'],
+    (_, { state }) => (state.status === 'cancelled' ? { ...unmade, state: { ...state, freed: true } } : undefined),
+  ],
+  postponed: [['cancelled'], (_, { attempt }) => ({ attempt: attempt + 1 })],
   hastened: [
     ['waiting'],
     ({ reasons, mostAttempts = Infinity, fresh: anew }, { state, attempt }) =>
@@ -134,7 +147,10 @@ const rules: Rules = {
   paused: [pending, () => ({ state: { status: 'paused' } })],
   resumed: [['paused', 'waiting'], () => ({ ...fresh, state: queued })],
   retried: [['failed', 'waiting'], goesOn],
-  cancelled: [[...pending, 'paused', 'failed', 'lost'], ({ atMs }) => ({ state: { status: 'cancelled', atMs } })],
+  cancelled: [
+    [...pending, 'paused', 'failed', 'lost'],
+    ({ atMs }) => ({ ...fresh, state: { status: 'cancelled', atMs } }),
+  ],
   readded: [['failed', 'cancelled', 'lost'], goesOn],
 };
 

@@ -142,6 +142,16 @@ describe('a grid of parts', () => {
       { ...parts, learned: { partBytes: 500 } },
       send([0, 500], [500, 1000]),
     ],
+    [
+      'a last part that takes the rest along',
+      { ...parts, limits: { partBytes: 300, lastPart: 'larger' } },
+      send([0, 300], [300, 600], [600, 1000]),
+    ],
+    [
+      'and is the only one of a file that is smaller than a part',
+      { ...parts, sizeBytes: 200, limits: { partBytes: 300, lastPart: 'larger' } },
+      send([0, 200]),
+    ],
     ['an empty file', { ...parts, sizeBytes: 0 }, send([0, 0])],
     ['an empty file, sent', { ...parts, sizeBytes: 0, emptySent: true }, { type: 'complete' }],
   ])('%s', (_, given, step) => expect(plan(given)).toEqual(step));

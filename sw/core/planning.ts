@@ -51,12 +51,13 @@ function missing(course: Course, context: PlanContext): readonly Range[] {
 
 function missingParts(held: readonly Range[], sizeBytes: number, limits: Limits): readonly Range[] {
   const partBytes = limits.partBytes ?? sizeBytes;
-  const ranges: Range[] = [];
-  for (let start = 0; start < sizeBytes; start += partBytes) {
-    const range: Range = [start, Math.min(sizeBytes, start + partBytes)];
-    if (!covers(held, range)) ranges.push(range);
-  }
-  return ranges;
+  const parts = sizeBytes / partBytes;
+  const count = limits.lastPart === 'larger' ? Math.max(1, Math.floor(parts)) : Math.ceil(parts);
+  const ranges = Array.from({ length: count }, (_, index): Range => {
+    const start = index * partBytes;
+    return [start, index === count - 1 ? sizeBytes : start + partBytes];
+  });
+  return ranges.filter((range) => !covers(held, range));
 }
 
 /** True once the server holds every byte. */

@@ -17,6 +17,8 @@ export interface Limits {
   readonly minBytes?: number;
   /** `parts` only: the exact grid; frozen in the record when the upload is created. */
   readonly partBytes?: number;
+  /** `parts` only: what the last part does with the rest: stands alone (default), or takes it along. */
+  readonly lastPart?: 'smaller' | 'larger';
 }
 
 /** What the server said. The runner merges and persists it before anything else happens. */
@@ -52,4 +54,6 @@ export interface Failure {
   readonly httpStatus: number | undefined;
   /** From Retry-After: obeyed, never shortened. */
   readonly retryAfterMs: number | undefined;
+  /** With `fatal`: the server has ended this upload, so a retry makes a new one. */
+  readonly forget: boolean;
 }

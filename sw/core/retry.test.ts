@@ -32,6 +32,7 @@ const failure = (verdict: Verdict, details: Partial<Failure> = {}): Failure => (
   verdict,
   code: 'network',
   message: 'm',
+  forget: false,
   httpStatus: undefined,
   retryAfterMs: undefined,
   ...details,

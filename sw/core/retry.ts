@@ -47,8 +47,10 @@ export interface RetryContext {
   readonly resyncs: number;
   /** Size of the body that failed; 0 if it was not a send. */
   readonly sentBytes: number;
-  /** The adapter's smallest body. */
+  /** The smallest body that the adapter and the server allow. */
   readonly minBytes: number;
+  /** Whether bodies have a size that cannot be changed: at no time, or not without making the upload anew. */
+  readonly rigid?: 'always' | 'while-made' | undefined;
 }
 
 export type Decision =
@@ -78,7 +80,7 @@ export function decide(failure: Failure, context: RetryContext): Decision {
     case 'restart':
       return context.restarts < RESTART_BUDGET ? { type: 'restart' } : { type: 'fail', error: lostTooOften(error) };
     case 'smaller': {
-      const maxBytes = smaller(context.sentBytes, context.minBytes);
+      const maxBytes = context.rigid === 'always' ? undefined : smaller(context.sentBytes, context.minBytes);
       return maxBytes === undefined ? { type: 'fail', error } : { type: 'shrink', maxBytes, certain: true };
     }
     case 'auth':
@@ -90,7 +92,7 @@ export function decide(failure: Failure, context: RetryContext): Decision {
       if (context.sentBytes > 0 && failure.httpStatus === undefined) {
         if (context.resyncs < RESYNC_BUDGET) return { type: 'probe' };
         // Browsers hide early refusals behind a network error: it may have been a 413.
-        const maxBytes = smaller(context.sentBytes, context.minBytes);
+        const maxBytes = context.rigid ? undefined : smaller(context.sentBytes, context.minBytes);
         if (maxBytes !== undefined) return { type: 'shrink', maxBytes, certain: false };
       }
       const reason = context.online ? 'backoff' : 'offline';

@@ -18,6 +18,8 @@ export interface UploadSource {
 
 /** One HTTP answer, read to its end or to the limit of its request. */
 export interface Answer {
+  /** Absolute; what a relative Location in it is relative to. */
+  readonly url: string;
   readonly status: number;
   readonly ok: boolean;
   readonly text: string;
@@ -31,8 +33,8 @@ export interface RequestOptions {
   /** Its type becomes the Content-Type; none is sent without one. */
   readonly body?: Blob | undefined;
   /**
-   * The answer may take so long, however fast the link is: for small bodies that make a server work, such as a merge.
-   * Absent: as long as the body needs on this link, which its answer then tells more about.
+   * The answer may take so much longer than the body needs on this link: for requests that make a server work, such as
+   * a merge. Their time then tells nothing about the link. Default 0.
    */
   readonly patienceMs?: number;
   /** Most characters of the answer that are read. Default 65,536. */
@@ -68,6 +70,8 @@ export interface Io {
 export interface CreateContext {
   /** It was begun before, and its answer is not known: the server may hold it already. */
   readonly repeated: boolean;
+  /** Learned from a 413: parts must not be larger. Absent: no limit is known. */
+  readonly maxBytes?: number | undefined;
 }
 
 /** What the loop knows when it asks the server where it stands. */
@@ -86,16 +90,24 @@ export class ProtocolFailure extends UploadError implements Failure {
   readonly verdict: Verdict;
   /** From Retry-After: obeyed, never shortened. */
   readonly retryAfterMs: number | undefined;
+  /** With `fatal`: the server has ended this upload, so a retry makes a new one. */
+  readonly forget: boolean;
 
   constructor(
     verdict: Verdict,
     code: ErrorCode,
     message: string,
-    details: { httpStatus?: number | undefined; retryAfterMs?: number | undefined; cause?: unknown } = {},
+    details: {
+      httpStatus?: number | undefined;
+      retryAfterMs?: number | undefined;
+      forget?: boolean;
+      cause?: unknown;
+    } = {},
   ) {
     super(code, message, details);
     this.verdict = verdict;
     this.retryAfterMs = details.retryAfterMs;
+    this.forget = details.forget ?? false;
   }
 }
 

@@ -32,6 +32,7 @@ function serverSaying(...said: readonly (Said | string | number)[]) {
       if (next === undefined) throw new Error('asked too often');
       const { status = 200, text = '', headers = {} } = typeof next === 'object' ? next : { text: String(next) };
       const answer: Answer = {
+        url,
         status,
         ok: status >= 200 && status < 300,
         text,

@@ -315,7 +315,7 @@ test.each<[string | null, number | undefined]>([
   ['Thu, 01 Jan 1970 00:00:00 GMT', 0],
   ['tomorrow', undefined],
 ])('Retry-After %j at 10 s is %s ms', (value, expected) => {
-  const answer = { status: 503, ok: false, text: '', header: () => value };
+  const answer = { url: '', status: 503, ok: false, text: '', header: () => value };
   expect(retryAfterMs(answer, 10_000)).toBe(expected);
 });
 

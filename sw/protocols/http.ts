@@ -42,8 +42,9 @@ export async function requestOnce(url: string, options: RequestOptions, http: Ht
     if (response.type === 'opaqueredirect') {
       throw new ProtocolFailure('unreachable', 'unexpected-answer', `${url} redirects. Sign in, or correct the URL.`);
     }
-    const { status, ok, headers } = response;
+    const { url: answeredBy, status, ok, headers } = response;
     return {
+      url: answeredBy,
       status,
       ok,
       text: await readText(response, options.answerCharacters),

@@ -61,9 +61,9 @@ export function upgrade(database: Database, fromVersion: number): void {
 }
 
 /** The turn that belongs to a course; undefined where the worker has nothing to do. */
-export function turnOf(info: UploadInfo, { state, remote }: Course): Turn | undefined {
+export function turnOf(info: UploadInfo, { state, tried }: Course): Turn | undefined {
   // What a cancelled upload has at the server is freed when nothing else is to be done.
-  if (state.status === 'cancelled' && remote !== null) return [info.endpoint, 0, priorities.length, info.order];
+  if (state.status === 'cancelled' && tried && !state.freed) return [info.endpoint, 0, priorities.length, info.order];
   if (!isPending(state.status)) return undefined;
   const dueAtMs = state.status === 'waiting' ? (state.untilMs ?? Infinity) : 0;
   return [info.endpoint, dueAtMs, priorities.indexOf(info.priority), info.order];

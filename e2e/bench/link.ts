@@ -1,0 +1,79 @@
+// Backhaul on a link of 100 Mbit/s and 50 ms round trip, from `enqueue` until the last file is confirmed, against the
+// plainest page: one POST of one large file, and as many POSTs side by side of small ones as Backhaul has requests (3).
+// `npx tsx e2e/bench/link.ts [rounds]`. Fails below the limits.
+import { join } from 'node:path';
+import { makeFile } from '../harness/files.js';
+import { type Link, startLink } from '../harness/link.js';
+import { writeWorker } from '../pages/build.js';
+import { type Bench, bench, median, printTable } from './kit.js';
+
+const ROUNDS = Number(process.argv[2] ?? 3);
+const LINK = { uplinkBitsPerSecond: 100_000_000, latencyMs: 50 };
+const LOADS = [
+  { name: '1 x 100 MB', count: 1, bytes: 100_000_000, atOnce: 1, limit: 0.95 },
+  { name: '200 x 100 KB', count: 200, bytes: 100_000, atOnce: 3, limit: 0.9 },
+] as const;
+
+type Load = (typeof LOADS)[number];
+const scope = (load: Load, round: number) => `/l${LOADS.indexOf(load)}-${round}/`;
+
+async function prepare(appDir: string): Promise<void> {
+  for (const load of LOADS) {
+    for (let round = 0; round < ROUNDS; round += 1)
+      await writeWorker(join(appDir, scope(load, round), 'worker.js'), { version: '1', takeOver: true });
+  }
+}
+
+async function measure(load: Load, round: number, link: Link, { dir, browser }: Bench) {
+  const { page } = browser;
+  const id = `${LOADS.indexOf(load)}-${round}`;
+  const paths: string[] = [];
+  for (let index = 0; index < load.count; index += 1)
+    paths.push((await makeFile(join(dir, 'files', `${id}-${index}.bin`), load.bytes, `${id}/${index}`)).path);
+
+  await page.goto(`${link.origin}/?worker=${scope(load, round)}worker.js`);
+  await page.locator('html[data-ready]').waitFor();
+  await page.locator('#file-input').setInputFiles(paths);
+  const raw = () =>
+    page.evaluate(([prefix, atOnce]) => window.lab.measureXhr(window.lab.chosen(), prefix, atOnce), [
+      `raw-${id}`,
+      load.atOnce,
+    ] as const);
+  // Both first in turn: the first one reads from a colder disk.
+  const before = round % 2 === 0 ? await raw() : undefined;
+  const ownMs = await page.evaluate(async () => {
+    const { lab } = window;
+    const startedAt = performance.now();
+    const uploads = (await lab.backhaul?.enqueue(lab.chosen(), { endpoint: 'photos' })) ?? [];
+    await Promise.all(uploads.map(({ finished }) => finished));
+    return performance.now() - startedAt;
+  });
+  const rawMs = before ?? (await raw());
+  await page.evaluate(() => window.lab.registration?.unregister());
+  return { ownMs, rawMs };
+}
+
+await bench(async (context) => {
+  const link = await startLink({ targetPort: context.server.port, ...LINK });
+  const rows: string[][] = [['files', 'backhaul', 'raw POSTs', 'ratio', 'limit']];
+  try {
+    for (const load of LOADS) {
+      const rounds: Awaited<ReturnType<typeof measure>>[] = [];
+      for (let round = 0; round < ROUNDS; round += 1) rounds.push(await measure(load, round, link, context));
+      const ratio = median(rounds.map(({ ownMs, rawMs }) => rawMs / ownMs));
+      const ms = (values: readonly number[]) => `${median(values).toFixed(0)} ms`;
+      rows.push([
+        load.name,
+        ms(rounds.map(({ ownMs }) => ownMs)),
+        ms(rounds.map(({ rawMs }) => rawMs)),
+        ratio.toFixed(2),
+        load.limit.toFixed(2),
+      ]);
+      if (ratio < load.limit) process.exitCode = 1;
+    }
+  } finally {
+    await link.close();
+  }
+  printTable(rows);
+  console.log(`100 Mbit/s, 50 ms round trip; medians of ${ROUNDS}; ratio: Backhaul's speed by that of raw POSTs`);
+}, prepare);

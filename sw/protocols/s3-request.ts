@@ -1,0 +1,146 @@
+// One request to S3: signed by the app's backend, sent, and read as S3's XML. Knows what a refusal means, not what an
+// upload is.
+
+import {
+  type Answer,
+  type Io,
+  ProtocolFailure,
+  type RequestOptions,
+  type UploadSource,
+  type Verdict,
+} from './adapter.js';
+import { refusal } from './refusals.js';
+import { childText, parseXml, type XmlElement } from './s3-xml.js';
+
+/** What is to be signed: plain JSON, which may go to the app's backend as it is. */
+export type S3Operation = { readonly upload: UploadSource } & S3Step;
+
+export type S3Step =
+  | { readonly type: 'put' | 'head' | 'create' }
+  /** `partNumber` begins with 1. `sizeBytes` may be signed as Content-Length: then S3 takes no other body. */
+  | { readonly type: 'part'; readonly uploadId: string; readonly partNumber: number; readonly sizeBytes: number }
+  /** `marker`: the part number after which the page begins. */
+  | { readonly type: 'list'; readonly uploadId: string; readonly marker?: number }
+  | { readonly type: 'complete'; readonly uploadId: string }
+  /** Without an upload id it deletes the object, which may have been finished in the moment of the cancel. */
+  | { readonly type: 'abort'; readonly uploadId?: string };
+
+/** One request, ready to be sent. */
+export interface S3SignedRequest {
+  readonly url: string;
+  /** Headers that were signed and so have to be sent, such as the Content-Type of `put` and `create`. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export type S3Sign = (operation: S3Operation) => Promise<Response | S3SignedRequest>;
+
+/** An answer of S3. */
+export interface S3Answer extends Answer {
+  readonly xml: XmlElement | undefined;
+  /** The upload id is not known (any more). */
+  readonly gone: boolean;
+  /** What this answer stands for where it is not the one that was hoped for. */
+  failure(): ProtocolFailure;
+}
+
+const methods = {
+  put: 'PUT',
+  head: 'HEAD',
+  create: 'POST',
+  part: 'PUT',
+  list: 'GET',
+  complete: 'POST',
+  abort: 'DELETE',
+};
+
+/** A guess: a signature is a matter of milliseconds, waking a backend up one of seconds. */
+const SIGN_LIMIT_MS = 30_000;
+
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+const verdicts = new Map<string | number | undefined, Verdict>([
+  ['InternalError', 'busy'],
+  ['InvalidPart', 'resync'],
+  ['InvalidPartOrder', 'resync'],
+  ['NoSuchUpload', 'resync'],
+  ['NoSuchKey', 'resync'],
+  // The connection stood still, the body was cut or damaged, the signer's credentials are over: the next try is signed anew.
+  ['RequestTimeout', 'unreachable'],
+  ['IncompleteBody', 'unreachable'],
+  ['BadDigest', 'unreachable'],
+  ['ExpiredToken', 'unreachable'],
+  // The signature came too late, or the backend's own rights do not suffice: no sign-in of the user's helps.
+  [403, 'unreachable'],
+  // NoSuchBucket.
+  [404, 'fatal'],
+]);
+
+/** Signs, sends. `also`: what is to be said besides. */
+export async function askS3(
+  sign: S3Sign,
+  { id, name, type, sizeBytes, lastModifiedMs, metadata }: UploadSource,
+  step: S3Step,
+  io: Io,
+  also?: Omit<RequestOptions, 'method'>,
+): Promise<S3Answer> {
+  // Named one by one: what is handed in may carry more, and this leaves the device.
+  const upload = { id, name, type, sizeBytes, lastModifiedMs, metadata };
+  const { url, headers = {} } = await signed(sign, { upload, ...step }, io);
+  // The query opens the bucket: it does not belong in records and messages.
+  const place = url.replace(/\?.*/s, '');
+  try {
+    const answer = await io.request(url, { method: methods[step.type], headers, ...also });
+    const xml = parseXml(answer.text);
+    const error = xml?.name === 'Error' ? xml : undefined;
+    const code = childText(error, 'Code');
+    const failure = () => {
+      if (answer.ok && code === undefined) return unexpected(place, answer.status);
+      const text = error ? `${code}: ${childText(error, 'Message')}` : answer.text;
+      const verdict = verdicts.get(code) ?? verdicts.get(answer.status);
+      return refusal(place, { ...answer, text }, io.nowMs(), verdict && { [answer.status]: verdict });
+    };
+    // Ceph has two names for it.
+    const gone = code === 'NoSuchUpload' || code === 'NoSuchKey';
+    return { ...answer, xml, gone, failure };
+  } catch (cause) {
+    if (!(cause instanceof ProtocolFailure)) throw cause;
+    throw new ProtocolFailure(cause.verdict, cause.code, cause.message.replace(url, place), cause);
+  }
+}
+
+/** Whatever goes wrong here is waited for: a signature is never a question of this file, unless the backend says so. */
+async function signed(sign: S3Sign, operation: S3Operation, io: Io): Promise<S3SignedRequest> {
+  const asking = async () => {
+    const given = await sign(operation);
+    return given instanceof Response ? opened(given, io) : given;
+  };
+  const late = async () => {
+    await io.sleep(SIGN_LIMIT_MS);
+    throw new ProtocolFailure('unreachable', 'timeout', `sign(): no answer in ${SIGN_LIMIT_MS / 1000} s.`);
+  };
+  try {
+    const given = await Promise.race([asking(), late()]);
+    if (typeof given.url !== 'string') throw unexpected('sign()');
+    return given;
+  } catch (cause) {
+    if (cause instanceof ProtocolFailure) throw cause;
+    throw new ProtocolFailure('unreachable', 'network', `sign() failed: ${cause}. It is tried again.`, { cause });
+  }
+}
+
+/** The backend's own answer, passed through. */
+async function opened(response: Response, io: Io): Promise<S3SignedRequest> {
+  const { url, status, ok, headers } = response;
+  const answer: Answer = { url, status, ok, text: await response.text(), header: (name) => headers.get(name) };
+  const place = response.url || 'sign()';
+  if (!ok) throw refusal(place, answer, io.nowMs(), { 404: 'fatal', 410: 'fatal' });
+  try {
+    return JSON.parse(answer.text);
+  } catch {
+    throw unexpected(place, status);
+  }
+}
+
+function unexpected(place: string, httpStatus?: number): ProtocolFailure {
+  const message = `${place} answered something else than S3's protocol has. Sign in, or correct the URL.`;
+  return new ProtocolFailure('unreachable', 'unexpected-answer', message, { httpStatus });
+}
