@@ -350,6 +350,16 @@ describe('a cancelled upload leaves nothing on the server', () => {
     expect((await stage.named('a.bin')).status).toBe('cancelled');
   });
 
+  test('also when its creation was never answered, where its URL is known', async () => {
+    const stage = await setStage(named);
+    stage.front.fault = ({ method }) => (method === 'POST' ? MUTE : method === 'HEAD' ? RESET : undefined);
+    await stage.add([fileOf('a.bin', 100_000)]);
+    await stage.time.until('a wait', async () => (await stage.named('a.bin')).status === 'waiting');
+    expect(await foundIn(stage.dataDir)).toHaveLength(1);
+    await stage.control('cancel', 'a.bin');
+    await stage.time.until('freed', async () => (await readdir(stage.dataDir)).length === 0);
+  });
+
   test('and is tried again while the server is locked or out of reach', async () => {
     const stage = await setStage(() => ({ pieceSize: 100_000 }));
     stage.front.fault = (passed) =>
