@@ -76,7 +76,9 @@ export class Life {
         else controller.enqueue(value as Uint8Array<ArrayBuffer>);
       },
     });
-    return new Response(body, { status: response.status, headers: response.headers });
+    const copy = new Response(body, { status: response.status, headers: response.headers });
+    // A made response has no URL of its own.
+    return Object.defineProperty(copy, 'url', { value: response.url });
   };
 
   track(transaction: IDBTransaction): void {

@@ -60,7 +60,9 @@ globalThis.fetch = (input, init) =>
       const response = await originalFetch(input, init);
       const { status, headers } = response;
       const body = await response.arrayBuffer();
-      return new Response(body.byteLength === 0 ? null : body, { status, headers });
+      const copy = new Response(body.byteLength === 0 ? null : body, { status, headers });
+      // A made response has no URL of its own.
+      return Object.defineProperty(copy, 'url', { value: response.url });
     })(),
   );
 

@@ -18,6 +18,8 @@ export interface Passed {
   status: number | undefined;
   /** The client was sent that answer. */
   told: boolean;
+  /** Where it was passed on whole. */
+  body?: Buffer;
   /** Of its answer. */
   answered: IncomingMessage['headers'];
 }
@@ -151,6 +153,7 @@ export class Front {
         if (fault?.type === 'twice') await this.#pass(passed, body);
         const { status, headers: answered, text } = await this.#pass(passed, body);
         passed.bodyBytes += body.length;
+        passed.body = body;
         passed.status = status;
         passed.answered = answered;
         if (fault?.type === 'mute') {

@@ -173,14 +173,22 @@ describe('what the server announces', () => {
   });
 
   test('a file that is complete and refused for what it is, is failed, with the reason', async () => {
-    const refuse = () => ({ status: 422, text: '{"title":"no cats"}' });
-    const stage = await setStage({}, { process: refuse });
+    let cats = false;
+    const stage = await setStage(
+      {},
+      { process: () => (cats ? { status: 200, text: '' } : { status: 422, text: '{"title":"no cats"}' }) },
+    );
     await stage.add([fileOf('cat.bin', 11)]);
     await stage.time.until('failure', async () => (await stage.named('cat.bin')).status === 'failed');
     expect(await stage.named('cat.bin')).toMatchObject({
       error: { code: 'refused', httpStatus: 422, message: expect.stringContaining('(no cats)') },
     });
     expect(methods(stage)).toEqual(['POST', 'PATCH']);
+    // The server calls that upload complete: only a new one can be taken.
+    cats = true;
+    await stage.control('retry', 'cat.bin');
+    await stage.time.until('delivery', async () => (await stage.named('cat.bin')).status === 'completed');
+    expect(methods(stage)).toEqual(['POST', 'PATCH', 'POST', 'PATCH']);
   });
 
   test('other interop versions are refused, and said', async () => {

@@ -39,7 +39,7 @@ export function serverSaying(said: readonly (Said | number)[], options: { readon
       const answer: Said = typeof next === 'number' ? { status: next } : next;
       const all = new Headers(answer.headers);
       return {
-        url,
+        url: new URL(url, 'https://app.example/app/sw.js').href,
         status: answer.status,
         ok: answer.status >= 200 && answer.status < 300,
         text: answer.text ?? '',

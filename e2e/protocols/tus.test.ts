@@ -240,6 +240,37 @@ describe('a server that is not as it was', () => {
   });
 });
 
+describe('checksums', () => {
+  const listing =
+    (names: string) =>
+    ({ method }: Passed) =>
+      method === 'OPTIONS' ? ANSWER(204, { 'Tus-Checksum-Algorithm': names }) : undefined;
+
+  test('go along with each body to a server that lists them; one that does not match is sent again', async () => {
+    const stage = await setStage(() => ({ checksum: 'sha256', pieceSize: 100_000 }));
+    const file = fileOf('a.bin', 250_000);
+    stage.front.fault = (passed) => listing('md5,sha256')(passed) ?? nth('PATCH', 1, ANSWER(460))(passed);
+    await stage.add([file]);
+    await stage.delivery(file);
+    expect(await delivered(stage, file)).toEqual({ whole: 1, orphans: 0, bytesAgain: 0 });
+    const sent = stage.front.of('PATCH').filter(({ body }) => body !== undefined);
+    expect(sent).toHaveLength(3);
+    for (const { body = Buffer.alloc(0), headers } of sent) {
+      const sum = Buffer.from(sha256(body), 'hex').toString('base64');
+      expect(headers['upload-checksum']).toBe(`sha256 ${sum}`);
+    }
+    expect(stage.front.of('OPTIONS')).toHaveLength(1);
+  });
+
+  test('end the upload at a server that would ignore them, as @tus/server does, before a byte is sent', async () => {
+    const stage = await setStage(() => ({ checksum: 'sha1' }));
+    await stage.add([fileOf('a.bin', 1000)]);
+    await stage.time.until('failure', async () => (await stage.named('a.bin')).status === 'failed');
+    expect(await stage.named('a.bin')).toMatchObject({ error: { code: 'invalid-option' } });
+    expect(methods(stage)).toEqual(['OPTIONS']);
+  });
+});
+
 describe('refusals', () => {
   test('401 parks the upload with its offset; after a sign-in it goes on from there', async () => {
     let signedIn = true;
@@ -317,6 +348,16 @@ describe('a cancelled upload leaves nothing on the server', () => {
     await stage.control('cancel', 'a.bin');
     await stage.time.until('freed', async () => (await readdir(stage.dataDir)).length === 0);
     expect((await stage.named('a.bin')).status).toBe('cancelled');
+  });
+
+  test('also when its creation was never answered, where its URL is known', async () => {
+    const stage = await setStage(named);
+    stage.front.fault = ({ method }) => (method === 'POST' ? MUTE : method === 'HEAD' ? RESET : undefined);
+    await stage.add([fileOf('a.bin', 100_000)]);
+    await stage.time.until('a wait', async () => (await stage.named('a.bin')).status === 'waiting');
+    expect(await foundIn(stage.dataDir)).toHaveLength(1);
+    await stage.control('cancel', 'a.bin');
+    await stage.time.until('freed', async () => (await readdir(stage.dataDir)).length === 0);
   });
 
   test('and is tried again while the server is locked or out of reach', async () => {

@@ -321,7 +321,7 @@ describe('a body', () => {
     'that is complete, and was refused with %i for what it is, ends the upload',
     async (status) => {
       const { outcome } = await send([problem(status, 'virus', { 'Upload-Complete': '?1' })]);
-      expect(outcome).toMatchObject({ verdict: 'fatal', code: 'refused', httpStatus: status });
+      expect(outcome).toMatchObject({ verdict: 'fatal', code: 'refused', httpStatus: status, forget: true });
       expect((outcome as Error).message).toContain('(because)');
     },
   );

@@ -69,9 +69,16 @@ export function resumableUpload(options: ResumableUploadOptions): Adapter {
     interopVersion === 'none' ? {} : { 'Upload-Draft-Interop-Version': String(interopVersion) };
 
   /** Offset Retrieval. Upload-Complete and Upload-Length are not promised since -13. */
-  async function ask(upload: UploadSource, state: AdapterState, io: Io, goneIsDone: boolean): Promise<Reply> {
+  async function ask(
+    upload: UploadSource,
+    state: AdapterState,
+    io: Io,
+    goneIsDone: boolean,
+    unsettled = false,
+  ): Promise<Reply> {
     const url = urlIn(state);
-    const answer = await io.request(url, { method: 'HEAD', headers: version, patienceMs: LOCK_PATIENCE_MS });
+    const patience = unsettled ? { patienceMs: LOCK_PATIENCE_MS } : {};
+    const answer = await io.request(url, { method: 'HEAD', headers: version, ...patience });
     const complete = booleanItem(answer.header('Upload-Complete'));
     if (answer.ok) {
       const reply = replyOf(url, answer, state, io, { open: complete === false ? true : null });
@@ -106,8 +113,9 @@ export function resumableUpload(options: ResumableUploadOptions): Adapter {
     if (complete) {
       // "4xx or 5xx status codes indicate in this case that the representation was fully transmitted, but an error
       // occurred while processing it. Resuming the upload would not resolve this error."
-      if (!answer.ok) throw refused(url, answer, io, { [answer.status]: 'fatal' });
-      return whole(upload);
+      if (answer.ok) return whole(upload);
+      const { message } = refused(url, answer, io, { [answer.status]: 'fatal' });
+      throw new ProtocolFailure('fatal', 'refused', message, { httpStatus: answer.status, forget: true });
     }
     if (answer.ok) {
       if (isHtml(answer)) throw webPage(url, answer);
@@ -168,7 +176,7 @@ export function resumableUpload(options: ResumableUploadOptions): Adapter {
         patienceMs: LOCK_PATIENCE_MS,
       });
       if (!answer.ok) throw refused(endpoint, answer, io, { 404: 'fatal', 409: 'fatal', 410: 'fatal', 412: 'fatal' });
-      const url = locationIn(answer, endpoint);
+      const url = locationIn(answer);
       if (url === undefined) throw nowhere(endpoint, answer);
       const members = dictionary(answer.header('Upload-Limit'));
       if (sizeBytes <= (integer(members, 'max-size') ?? Infinity) && sizeBytes >= (integer(members, 'min-size') ?? 0)) {
@@ -180,7 +188,8 @@ export function resumableUpload(options: ResumableUploadOptions): Adapter {
       throw new ProtocolFailure('fatal', 'too-large', message, { httpStatus: answer.status });
     },
 
-    probe: (upload, state, io, { finalSent }) => ask(upload, state, io, finalSent && forgets(state, io)),
+    probe: (upload, state, io, { finalSent, unsettled }) =>
+      ask(upload, state, io, finalSent && forgets(state, io), unsettled),
 
     send: append,
 

@@ -14,17 +14,7 @@ import {
   type UploadSource,
 } from './adapter.js';
 import { refusal } from './refusals.js';
-import {
-  absolute,
-  grown,
-  LOCK_PATIENCE_MS,
-  locationIn,
-  nowhere,
-  offsetIn,
-  offsetOf,
-  remove,
-  urlIn,
-} from './upload-resource.js';
+import { grown, LOCK_PATIENCE_MS, locationIn, nowhere, offsetIn, offsetOf, remove, urlIn } from './upload-resource.js';
 
 export interface TusOptions extends RequestDefaults {
   /** Where uploads are made, by POST. Relative to the worker, or absolute. */
@@ -92,10 +82,17 @@ export function tus(options: TusOptions): Adapter {
   }
 
   /** HEAD: "The Server MUST always include the Upload-Offset header in the response". */
-  async function ask(url: string, upload: UploadSource, state: AdapterState, io: Io): Promise<Reply> {
-    const answer = await io.request(url, { method: 'HEAD', headers: version, patienceMs: LOCK_PATIENCE_MS });
+  async function ask(
+    url: string,
+    upload: UploadSource,
+    state: AdapterState,
+    io: Io,
+    unsettled: boolean,
+  ): Promise<Reply> {
+    const patience = unsettled ? { patienceMs: LOCK_PATIENCE_MS } : {};
+    const answer = await io.request(url, { method: 'HEAD', headers: version, ...patience });
     if (!answer.ok) throw refused(url, answer, io, state);
-    return replyOf(url, offsetOf(url, answer, upload), upload, answer, state);
+    return replyOf(answer.url, offsetOf(url, answer, upload), upload, answer, state);
   }
 
   /** Creation: "The Client MUST send a POST request against a known upload creation URL". */
@@ -121,10 +118,10 @@ export function tus(options: TusOptions): Adapter {
 
     async create(upload, io, { repeated }): Promise<Reply> {
       await checkListed(io);
-      const known = uploadUrl && absolute(uploadUrl(upload));
+      const known = uploadUrl?.(upload);
       if (known !== undefined && repeated) {
         try {
-          return await ask(known, upload, {}, io);
+          return await ask(known, upload, {}, io, true);
         } catch (cause) {
           if (!(cause instanceof ProtocolFailure && cause.verdict === 'restart')) throw cause;
         }
@@ -140,22 +137,22 @@ export function tus(options: TusOptions): Adapter {
         answer = await post(upload, io, body);
       }
       // It was made before: by a request whose answer was lost, perhaps sent twice by the browser itself.
-      if (answer.status === 409 && known !== undefined) return ask(known, upload, {}, io);
+      if (answer.status === 409 && known !== undefined) return ask(known, upload, {}, io, true);
       if (!answer.ok)
         throw refusal(endpoint, answer, io.nowMs(), { 404: 'fatal', 409: 'fatal', 410: 'fatal', 412: 'fatal' });
-      const url = locationIn(answer, endpoint) ?? known;
+      const url = locationIn(answer) ?? known;
       if (url === undefined) throw nowhere(endpoint, answer);
       if (body === undefined) return replyOf(url, 0, upload, answer);
       const offset = offsetIn(url, answer, upload);
       if (offset !== undefined) return replyOf(url, offset, upload, answer);
       // "The Server [...] MUST include the Upload-Offset header": this one does not have the extension, or hides it.
-      const reply = await ask(url, upload, {}, io);
+      const reply = await ask(url, upload, {}, io, false);
       takesBodies = reply.held?.[0]?.[1] === upload.sizeBytes;
       return reply;
     },
 
-    async probe(upload, state, io): Promise<Reply> {
-      return ask(urlIn(state), upload, state, io);
+    async probe(upload, state, io, { unsettled }): Promise<Reply> {
+      return ask(urlIn(state), upload, state, io, unsettled);
     },
 
     async send(upload, state, range, bytes, io): Promise<Reply> {

@@ -5,10 +5,10 @@ import { type AdapterState, type Answer, type Io, ProtocolFailure, type UploadSo
 import { isHtml, refusal } from './refusals.js';
 
 /**
- * For requests without a body that may have to wait until the server has let go of an older one: @tus/server drains it
- * for 3 s, and answers 423 or 500 after 30 s. A dead connection is noticed that much later.
+ * For requests without a body that may have to wait until the server has let go of an older one, beside the usual time:
+ * @tus/server gives that 3 s by default. Not more, since a dead connection is noticed that much later.
  */
-export const LOCK_PATIENCE_MS = 10_000;
+export const LOCK_PATIENCE_MS = 3000;
 
 /** The upload's own URL; without one it is not known any more, or never was: it is made anew. */
 export function urlIn(state: AdapterState): string {
@@ -17,17 +17,11 @@ export function urlIn(state: AdapterState): string {
   throw new ProtocolFailure('restart', 'server-lost-bytes', 'No URL is known for this upload: it is made anew.');
 }
 
-/** An address as fetch would resolve it; in a worker, relative to its script. */
-export function absolute(url: string, base?: string): string {
-  return new URL(url, base ?? globalThis.location?.href).href;
-}
-
-/** Where the answer says that the new upload is. Relative to the address that was asked (RFC 9110, section 10.2.2). */
-export function locationIn(answer: Answer, asked: string): string | undefined {
+/** Where the answer says that the new upload is. */
+export function locationIn(answer: Answer): string | undefined {
   const location = answer.header('Location');
-  const base = absolute(asked);
-  if (location === null || !URL.canParse(location, base)) return undefined;
-  const [from, to] = [new URL(base), new URL(location, base)];
+  if (location === null || !URL.canParse(location, answer.url)) return undefined;
+  const [from, to] = [new URL(answer.url), new URL(location, answer.url)];
   // A server behind a TLS proxy often believes that it is http; a browser would not fetch that.
   if (from.protocol === 'https:' && to.hostname === from.hostname) to.protocol = 'https:';
   return to.href;
@@ -71,8 +65,7 @@ export function grown(url: string, offset: number, [start, end]: readonly [numbe
 export async function remove(url: string, io: Io, headers: Readonly<Record<string, string>>): Promise<void> {
   const answer = await io.request(url, { method: 'DELETE', headers, patienceMs: LOCK_PATIENCE_MS });
   if (answer.ok || answer.status === 404 || answer.status === 410) return;
-  // Locked by the request that the cancel has just cut: it is tried again.
-  throw refusal(url, answer, io.nowMs(), { 423: 'unreachable', 409: 'unreachable' });
+  throw refusal(url, answer, io.nowMs());
 }
 
 /** A length or offset: digits, in structured fields perhaps with parameters that nobody has defined. */
