@@ -182,6 +182,16 @@ describe.each(kinds)('a server for %s', (_, preset, kind) => {
     expect(server.seen.every(isPost)).toBe(true);
   });
 
+  test('that takes no body of this size gets smaller ones, the last one, too', async () => {
+    const { add, delivery, made, server } = await family({}, { chunkSize: 400_000 });
+    const file = fileOf('a.bin', 990_000);
+    const tooLarge = ({ headers }: Seen) => Number(headers['content-length'] ?? 0) > 150_000;
+    server.fault = (seen) => (tooLarge(seen) ? { type: 'answer', status: 413 } : undefined);
+    await add([file]);
+    await delivery(file);
+    expect(made(file)).toEqual([sha256(file.bytes)]);
+  });
+
   test('that refuses empty files says so', async () => {
     const { add, time, named, made, server } = await family();
     const file = fileOf('empty.bin', 0);
