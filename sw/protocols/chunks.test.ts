@@ -341,6 +341,8 @@ describe('a chunk', () => {
   test('keeps to the size that it began with, whatever the option says now', async () => {
     const { trace } = send({ ...three, chunkSize: 77 }, [400, 800], 200);
     expect(await fieldsOf(trace[0]?.[1].body)).toMatchObject({ index: '1', chunkSize: '400' });
+    const last = send({ ...three, chunkSize: 77 }, [400, 1000], 200, upload, larger);
+    expect(await fieldsOf(last.trace[0]?.[1].body)).toMatchObject({ index: '1', chunkSize: '400', count: '2' });
   });
 
   test.each<[Said, object]>([
