@@ -17,6 +17,9 @@ await mkdir('dist/demo/app', { recursive: true });
 // The demo's worker caches the app's shell under this name: the same files, the same name.
 const define = { BUILD_ID: JSON.stringify(await hashOf('demo', 'src', 'sw', 'package-lock.json')) };
 
+/** The demo's worker, once for each protocol: the server gives out the one that it speaks. */
+const workers = ['byte-offset', 'chunks', 'tus', 'ietf', 's3'];
+
 await Promise.all([
   build({
     ...shared,
@@ -29,16 +32,18 @@ await Promise.all([
   build({ ...shared, entryPoints: ['demo/app/main.ts'], outfile: 'dist/demo/app/main.js', minify: true, define }),
   build({
     ...shared,
-    entryPoints: ['demo/sw/sw.ts'],
-    outfile: 'dist/demo/app/sw.js',
+    entryPoints: Object.fromEntries(workers.map((protocol) => [`sw-${protocol}`, `demo/sw/${protocol}.ts`])),
+    outdir: 'dist/demo/app',
     format: 'iife',
     minify: true,
     define,
   }),
   build({
     ...shared,
-    entryPoints: ['demo/server/main.ts'],
-    outfile: 'dist/demo/server.js',
+    entryPoints: { server: 'demo/server/main.ts' },
+    outdir: 'dist/demo',
+    chunkNames: 'server-[hash]',
+    splitting: true,
     platform: 'node',
     packages: 'external',
   }),

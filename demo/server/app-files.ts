@@ -2,24 +2,34 @@
 
 import { existsSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import sirv from 'sirv';
 
-const contentSecurityPolicy = [
-  "default-src 'self'",
-  "img-src 'self' blob: data:",
-  "style-src 'self'",
-  "script-src 'self'",
-  "worker-src 'self'",
-  "connect-src 'self'",
-  "object-src 'none'",
-  "base-uri 'none'",
-  "frame-ancestors 'none'",
-  "form-action 'self'",
-].join('; ');
+const contentSecurityPolicy = (origins: readonly string[]) =>
+  [
+    "default-src 'self'",
+    "img-src 'self' blob: data:",
+    "style-src 'self'",
+    "script-src 'self'",
+    "worker-src 'self'",
+    ["connect-src 'self'", ...origins].join(' '),
+    "object-src 'none'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+    "form-action 'self'",
+  ].join('; ');
 
-/** Serves GET and HEAD; returns false for other methods, and for everything if the app was not built. */
-export function createAppFiles(appDir: string): (request: IncomingMessage, response: ServerResponse) => boolean {
+/**
+ * Serves GET and HEAD; returns false for other methods, and for everything if the app was not built. `/sw.js` is the
+ * worker that speaks `protocol`; it may send requests to `origins`, too.
+ */
+export function createAppFiles(
+  appDir: string,
+  protocol: string,
+  origins: readonly string[],
+): (request: IncomingMessage, response: ServerResponse) => boolean {
   if (!existsSync(appDir)) return () => false;
+  const policy = contentSecurityPolicy(origins);
   const serve = sirv(appDir, {
     etag: true,
     dotfiles: false,
@@ -30,11 +40,12 @@ export function createAppFiles(appDir: string): (request: IncomingMessage, respo
       // No name carries a hash of its content, so every file is asked for again; the ETag makes that cheap. A worker
       // script or a page from the cache would be another version than the server's.
       response.setHeader('Cache-Control', 'no-cache');
-      response.setHeader('Content-Security-Policy', contentSecurityPolicy);
+      response.setHeader('Content-Security-Policy', policy);
     },
   });
   return (request, response) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') return false;
+    if (request.url === '/sw.js' && existsSync(join(appDir, `sw-${protocol}.js`))) request.url = `/sw-${protocol}.js`;
     serve(request, response);
     return true;
   };

@@ -3,13 +3,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAppFiles } from './app-files.js';
-import { fileShelf } from './file-shelf.js';
+import { type Backend, type BackendOptions, loadBackend, type Protocol } from './backends.js';
 import { createGallery } from './gallery.js';
 import { answer } from './reply.js';
-import type { UploadServerOptions } from './upload-options.js';
-import { createUploadServer, type UploadServer } from './upload-server.js';
 
-export interface DemoOptions extends UploadServerOptions {
+export interface DemoOptions extends BackendOptions {
+  /** How files are uploaded. Default `byte-offset`. */
+  readonly protocol?: Protocol;
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
@@ -20,7 +20,7 @@ export interface DemoOptions extends UploadServerOptions {
 
 export interface DemoServer {
   readonly port: number;
-  readonly uploads: UploadServer;
+  readonly uploads: Backend;
   /** Ends running uploads, their bytes kept, and every connection. */
   close(): Promise<void>;
 }
@@ -29,7 +29,8 @@ const galleryPath = '/api/photos';
 
 /** Listens first: two servers started by mistake then never share a folder. */
 export async function startDemoServer(options: DemoOptions): Promise<DemoServer> {
-  const { headersTimeoutMs = 15_000 } = options;
+  const { headersTimeoutMs = 15_000, protocol = 'byte-offset' } = options;
+  const openBackend = await loadBackend(protocol);
   const server = createServer({
     headersTimeout: headersTimeoutMs,
     connectionsCheckingInterval: Math.min(headersTimeoutMs, 5000),
@@ -40,12 +41,9 @@ export async function startDemoServer(options: DemoOptions): Promise<DemoServer>
     keepAliveTimeout: 65_000,
   });
   await listen(server, options);
-  const uploads = createUploadServer(options);
-  const gallery = createGallery(
-    galleryPath,
-    fileShelf(() => uploads.finished()),
-  );
-  const appFiles = createAppFiles(options.appDir);
+  const uploads = openBackend(options);
+  const gallery = createGallery(galleryPath, uploads.shelf);
+  const appFiles = createAppFiles(options.appDir, protocol, uploads.origins);
   server.on('request', (request, response) => {
     response.setHeader('X-Content-Type-Options', 'nosniff');
     response.setHeader('Referrer-Policy', 'no-referrer');
@@ -75,7 +73,7 @@ function listen(server: Server, { host, port }: DemoOptions): Promise<void> {
   });
 }
 
-function health(uploads: UploadServer, request: IncomingMessage, response: ServerResponse): boolean {
+function health(uploads: Backend, request: IncomingMessage, response: ServerResponse): boolean {
   if (request.url !== '/healthz' || request.method !== 'GET') return false;
   const headers = { 'content-type': 'application/json' };
   uploads.health().then(

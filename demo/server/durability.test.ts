@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, open as openFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -170,13 +169,25 @@ describe('what a killed process leaves half made', () => {
   });
 });
 
+const asModules = {
+  bundle: true,
+  splitting: true,
+  platform: 'node',
+  packages: 'external',
+  format: 'esm',
+  outExtension: { '.js': '.mjs' },
+} as const;
+
 describe('SIGKILL', () => {
   let folder = '';
   let child: ChildProcess | undefined;
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'backhaul-kill-'));
+    // Below the project, so that packages are found.
+    const root = join(import.meta.dirname, '../../node_modules/.cache');
+    await mkdir(root, { recursive: true });
+    folder = await mkdtemp(join(root, 'backhaul-kill-'));
     const entryPoints = [join(import.meta.dirname, 'main.ts')];
-    await build({ entryPoints, outfile: join(folder, 'server.mjs'), bundle: true, platform: 'node', format: 'esm' });
+    await build({ ...asModules, entryPoints, outdir: folder });
   });
   afterAll(async () => {
     child?.kill('SIGKILL');
@@ -185,7 +196,7 @@ describe('SIGKILL', () => {
 
   async function startChild(): Promise<{ port: number; kill: () => Promise<void> }> {
     const env = { ...process.env, PORT: '0', DATA_DIR: join(folder, 'data') };
-    const started = spawn(process.execPath, [join(folder, 'server.mjs')], {
+    const started = spawn(process.execPath, [join(folder, 'main.mjs')], {
       env,
       stdio: ['ignore', 'pipe', 'inherit'],
     });

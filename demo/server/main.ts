@@ -2,6 +2,7 @@
 
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Protocol, protocols } from './backends.js';
 import { startDemoServer } from './demo-server.js';
 import { uploadServerDefaults } from './upload-options.js';
 
@@ -11,6 +12,14 @@ const environment = {
   HOST: '127.0.0.1',
   DATA_DIR: './data',
   APP_DIR: join(here, 'app'),
+  /** One of backends.ts; s3 needs the S3_ variables. */
+  PROTOCOL: 'byte-offset',
+  /** Gateways of one cluster, separated by commas. */
+  S3_ENDPOINTS: '',
+  S3_BUCKET: '',
+  S3_ACCESS_KEY_ID: '',
+  S3_SECRET_ACCESS_KEY: '',
+  S3_REGION: 'us-east-1',
   /** Separated by commas. */
   ALLOWED_ORIGINS: '',
   MAX_FILE_BYTES: String(uploadServerDefaults.maxFileBytes),
@@ -23,6 +32,8 @@ try {
   const port = numberIn('PORT', 65_535);
   const server = await startDemoServer({
     host: environment.HOST,
+    protocol: protocolIn(environment.PROTOCOL),
+    s3: environment.S3_ENDPOINTS === '' ? undefined : bucketIn(environment),
     port,
     appDir: resolve(environment.APP_DIR),
     dataDir: resolve(environment.DATA_DIR),
@@ -47,11 +58,27 @@ function numberIn(name: 'PORT' | 'MAX_FILE_BYTES', max: number): number {
   throw new Error(`${name} must be a whole number from 0 to ${max}; it is "${environment[name]}".`);
 }
 
-function originsIn(text: string): string[] {
+function protocolIn(name: string): Protocol {
+  const known = protocols.find((protocol) => protocol === name);
+  if (known !== undefined) return known;
+  throw new Error(`PROTOCOL must be one of ${protocols.join(', ')}; it is "${name}".`);
+}
+
+function bucketIn(given: typeof environment) {
+  return {
+    endpoints: originsIn(given.S3_ENDPOINTS, 'S3_ENDPOINTS'),
+    bucket: given.S3_BUCKET,
+    accessKeyId: given.S3_ACCESS_KEY_ID,
+    secretAccessKey: given.S3_SECRET_ACCESS_KEY,
+    region: given.S3_REGION,
+  };
+}
+
+function originsIn(text: string, variable = 'ALLOWED_ORIGINS'): string[] {
   const given = text.split(',').map((origin) => origin.trim());
   return given.filter(Boolean).map((origin) => {
     if (URL.canParse(origin) && new URL(origin).origin !== 'null') return new URL(origin).origin;
-    throw new Error(`ALLOWED_ORIGINS must list origins such as https://app.example; "${origin}" is none.`);
+    throw new Error(`${variable} must list origins such as https://app.example; "${origin}" is none.`);
   });
 }
 

@@ -95,6 +95,12 @@ test('the gallery has what is finished, byte for byte, also after a restart, unt
   expect((await on('HEAD', 'whole-one')).status).toBe(404);
 });
 
+test('files are given out by the gallery alone', async () => {
+  const { make, on } = await start();
+  await make('upload-one', someBytes(10));
+  expect((await on('GET', 'upload-one')).status).toBe(405);
+});
+
 test('an upload whose time is over may be made again', async () => {
   const { make, on } = await start({ expireAfterMs: 1 });
   await make('upload-one', someBytes(10), { 'upload-length': '20' });

@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FileStore } from '@tus/file-store';
 import { type DataStore, EVENTS, type Locker, Server, type Upload } from '@tus/server';
 import type { FinishedFile } from './file-shelf.js';
+import { answer } from './reply.js';
 
 export interface TusServerOptions {
   /** Folder for the bytes, made if absent. */
@@ -39,6 +40,7 @@ export interface TusServer {
 
 const WEEK_MS = 7 * 24 * 3_600_000;
 const HOUR_MS = 3_600_000;
+const ALLOWED = 'POST, HEAD, PATCH, DELETE, OPTIONS';
 
 /** A name that is safe in a path and a URL. */
 const namePattern = /^[\w-]{8,128}$/;
@@ -116,7 +118,9 @@ export function createTusServer(options: TusServerOptions): TusServer {
     handle(request, response) {
       const pathname = (request.url ?? '').split('?', 1)[0] ?? '';
       if (pathname !== path && !pathname.startsWith(`${path}/`)) return false;
-      void server.handle(request, response).catch(() => response.destroy());
+      // @tus/server gives out files too; on Node 20 a viewer that goes away in the middle ends the whole process (undici).
+      if (request.method === 'GET') answer(response, 405, 'Method not allowed.', { allow: ALLOWED });
+      else void server.handle(request, response).catch(() => response.destroy());
       return true;
     },
     async finished() {

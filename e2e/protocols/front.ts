@@ -32,8 +32,8 @@ export type Fault =
       readonly body?: string;
     }
   | { readonly type: 'reset' }
-  /** Both connections end once so many bytes of the body were passed on. */
-  | { readonly type: 'cut'; readonly afterBytes: number }
+  /** Both connections end once so many bytes of the body were passed on, and `before` has happened. */
+  | { readonly type: 'cut'; readonly afterBytes: number; readonly before?: () => Promise<void> }
   /** So many bytes reach the server, then nothing more, and its connection stays open; the client's hangs. */
   | { readonly type: 'stall'; readonly afterBytes: number }
   /** The server does all that it was asked; its answer is lost, after `before` was called. */
@@ -48,6 +48,8 @@ export class Front {
   fault: (passed: Passed) => Fault | undefined = () => undefined;
   hanging = 0;
   backPort: number;
+  /** Which server a request goes to, where there are several. */
+  route: (passed: Passed) => number = () => this.backPort;
   #server: Server | undefined;
   #port = 0;
 
@@ -129,7 +131,7 @@ export class Front {
         return void response.end(fault.body);
       case 'cut': {
         const body = await bodyOf(asked);
-        await this.#cut(passed, body.subarray(0, fault.afterBytes));
+        await this.#cut(passed, body.subarray(0, fault.afterBytes), fault.before);
         return void asked.socket.destroy();
       }
       case 'stall': {
@@ -163,8 +165,9 @@ export class Front {
     }
   }
 
-  #open({ method, path, headers }: Passed) {
-    return request({ port: this.backPort, host: '127.0.0.1', method, path, headers, agent: false });
+  #open(passed: Passed) {
+    const { method, path, headers } = passed;
+    return request({ port: this.route(passed), host: '127.0.0.1', method, path, headers, agent: false });
   }
 
   #pass(passed: Passed, body: Buffer): Promise<{ status: number; headers: IncomingMessage['headers']; text: Buffer }> {
@@ -182,7 +185,7 @@ export class Front {
   }
 
   /** Resolves when the server has been sent those bytes and has lost the connection. */
-  #cut(passed: Passed, body: Buffer): Promise<void> {
+  #cut(passed: Passed, body: Buffer, before?: () => Promise<void>): Promise<void> {
     return new Promise((resolve) => {
       const back = this.#open(passed);
       const over = () => resolve();
@@ -192,7 +195,8 @@ export class Front {
       back.write(body, () => {
         passed.bodyBytes += body.length;
         // Ended in order, so that what was written is read before the connection is gone.
-        back.socket?.destroySoon();
+        if (before === undefined) back.socket?.destroySoon();
+        else void before().then(() => back.destroy());
       });
     });
   }

@@ -38,6 +38,8 @@ export type S3Fault =
 export class S3Proxy {
   readonly seen: Seen[] = [];
   fault: (seen: Seen) => S3Fault | undefined = () => undefined;
+  /** Told of each piece of a body that was passed on. */
+  onBytes: (seen: Seen) => void = () => {};
   readonly #target: URL;
   readonly #server: Server;
 
@@ -86,8 +88,8 @@ export class S3Proxy {
       const left = fault?.type === 'cut' ? fault.afterBytes - seen.bodyBytes : bytes.length;
       seen.bodyBytes += Math.min(left, bytes.length);
       if (!outgoing.write(bytes.subarray(0, left))) incoming.pause();
-      if (left >= bytes.length && fault?.type !== 'cut') return;
-      if (left > bytes.length) return;
+      this.onBytes(seen);
+      if (fault?.type !== 'cut' || left > bytes.length) return;
       outgoing.destroy();
       drop();
     });

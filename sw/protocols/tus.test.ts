@@ -456,6 +456,23 @@ describe('options', () => {
     expect(() => make({ pieceSize: pieceSize as never })).toThrow(RangeError);
   });
 
+  test.each<[Partial<TusOptions>, object]>([
+    [{}, {}],
+    [{ pieceSize: 5 }, { maxBytes: 5 }],
+    [{ minPieceSize: 5 }, { minBytes: 5 }],
+    [
+      { minPieceSize: 5, pieceSize: 5 },
+      { minBytes: 5, maxBytes: 5 },
+    ],
+  ])('%j bounds the bodies', (options, limits) => expect(make(options).limits).toEqual(limits));
+
+  test.each<Partial<TusOptions>>([
+    { minPieceSize: 0 },
+    { minPieceSize: 1.5 },
+    { minPieceSize: 6, pieceSize: 5 },
+    { minPieceSize: 9_000_000, checksum: 'sha1' },
+  ])('%j is refused when the worker starts', (options) => expect(() => make(options)).toThrow(RangeError));
+
   test('tokens and credentials are left to whoever sends', () => {
     const headers = () => ({ Authorization: 'x' });
     expect(make({ headers, credentials: 'include' }).requests).toMatchObject({ headers, credentials: 'include' });

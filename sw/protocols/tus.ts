@@ -7,6 +7,7 @@ import {
   type AdapterState,
   type Answer,
   type Io,
+  type Limits,
   ProtocolFailure,
   type Reply,
   type RequestDefaults,
@@ -47,6 +48,11 @@ export interface TusOptions extends RequestDefaults {
   /** Largest body in bytes. Default: what the link carries in about 5 s; with `checksum` at most 8 MiB. */
   readonly pieceSize?: number;
   /**
+   * Smallest body in bytes, except the last. Default 1. For @tus/s3-store the part size, with `pieceSize` the same: it
+   * keeps a smaller rest aside, and a server that is killed while it puts that in front of the next body loses it.
+   */
+  readonly minPieceSize?: number;
+  /**
    * Sends a checksum of each body. A server that does not list the algorithm (@tus/server lists none) ends the upload
    * with `invalid-option`: it would ignore checksums in silence. Each body is read into memory, and small files no
    * longer travel in one request. Default: none.
@@ -66,12 +72,8 @@ const algorithms = { sha1: 'SHA-1', sha256: 'SHA-256' } as const;
 
 /** Makes the adapter for one tus server. */
 export function tus(options: TusOptions): Adapter {
-  const { endpoint, uploadUrl, checksum, pieceSize = Infinity } = options;
+  const { endpoint, uploadUrl, checksum } = options;
   const oneRequestBytes = checksum ? 0 : (options.oneRequestBytes ?? (uploadUrl ? ONE_REQUEST_BYTES : 0));
-  if (pieceSize !== Infinity && !(Number.isInteger(pieceSize) && pieceSize > 0)) {
-    throw new RangeError(`pieceSize: ${pieceSize}. Give a positive integer.`);
-  }
-  const maxBytes = Math.min(pieceSize, checksum ? CHECKED_BYTES : Infinity);
   // What this server was found to offer; a new worker finds it anew.
   let takesBodies = true;
   let listsChecksum = checksum === undefined;
@@ -114,7 +116,7 @@ export function tus(options: TusOptions): Adapter {
 
   return {
     kind: 'offset',
-    limits: maxBytes === Infinity ? {} : { maxBytes },
+    limits: limitsOf(options),
     requests: options,
 
     async create(upload, io, { repeated }): Promise<Reply> {
@@ -178,6 +180,15 @@ export function tus(options: TusOptions): Adapter {
       if (typeof url === 'string') await remove(url, io, version);
     },
   };
+}
+
+function limitsOf({ pieceSize = Infinity, minPieceSize = 1, checksum }: TusOptions): Limits {
+  const maxBytes = Math.min(pieceSize, checksum ? CHECKED_BYTES : Infinity);
+  const sound = (pieceSize === Infinity || Number.isInteger(pieceSize)) && Number.isInteger(minPieceSize);
+  if (sound && minPieceSize > 0 && minPieceSize <= maxBytes) {
+    return { ...(maxBytes < Infinity && { maxBytes }), ...(minPieceSize > 1 && { minBytes: minPieceSize }) };
+  }
+  throw new RangeError(`minPieceSize ${minPieceSize}, pieceSize ${pieceSize}: give integers, the smaller first.`);
 }
 
 function replyOf(
