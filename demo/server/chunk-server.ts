@@ -53,6 +53,7 @@ export function createChunkServer(given: ChunkServerOptions): ChunkServer {
   const opening = ChunkStore.open({ dataDir, maxUploads, now, contentHash });
   // Whoever awaits `ready` or sends a request is told.
   opening.catch(() => undefined);
+  const merged = { status: 200, json: { merged: true } };
   const turns = new Turns();
   const running = new Set<Promise<void>>();
   const tell = (record: ChunkRecord) => options.onRequest?.(record);
@@ -89,12 +90,14 @@ export function createChunkServer(given: ChunkServerOptions): ChunkServer {
       { turns, requestIdleMs: options.requestIdleMs, now },
       { upload: found, range, body, form },
     );
+    // Ended because another request finished the file: then this chunk is in it.
+    if (outcome === 'aborted' && store.findFinished(found.key)) return { outcome: 'merged', ...merged };
     if (outcome !== 'ok' && outcome !== 'stored') return { outcome, ...refusals[outcome] };
     const acceptedBytes = outcome === 'ok' ? range.end - range.start : 0;
     // Only where that takes no time: an answer that is late looks like a dead connection.
-    const merged = found.isWhole && claim.sizeBytes <= options.mergeAtOnceBytes;
-    if (merged) await store.finish(found, owner, claim.hash);
-    return { outcome, status: 200, json: { chunks: found.stored.length, merged }, acceptedBytes };
+    const isDone = found.isWhole && claim.sizeBytes <= options.mergeAtOnceBytes;
+    if (isDone) await store.finish(found, owner, claim.hash);
+    return { outcome, status: 200, json: { chunks: found.stored.length, merged: isDone }, acceptedBytes };
   }
 
   async function merge(asked: Asked, store: ChunkStore, owner: string): Promise<Verdict> {
@@ -106,8 +109,7 @@ export function createChunkServer(given: ChunkServerOptions): ChunkServer {
       claim.count === 0 || store.find(keyOf(owner, claim.id)) || store.findFinished(keyOf(owner, claim.id));
     if (!isBegun) return { outcome: 'missing', status: 409, json: { chunks: [], merged: false } };
     const found = await uploadOf(store, owner, claim);
-    const merged = { status: 200, json: { merged: true } };
-    if ('outcome' in found) return found.outcome === 'merged' ? { outcome: 'merged', ...merged } : found;
+    if ('outcome' in found) return found;
     if (!found.isWhole) return { outcome: 'missing', status: 409, json: { chunks: found.stored, merged: false } };
     await store.finish(found, owner, claim.hash);
     return { outcome: 'ok', ...merged };
@@ -123,13 +125,13 @@ export function createChunkServer(given: ChunkServerOptions): ChunkServer {
   /** The upload that a request is about, made if need be, or why there is none. */
   async function uploadOf(store: ChunkStore, owner: string, claim: FileClaim): Promise<ChunkedUpload | Verdict> {
     const { id, sizeBytes, chunkBytes, metadata } = claim;
-    if (sizeBytes > options.maxFileBytes || chunkBytes > options.maxChunkBytes) {
+    if (sizeBytes > options.maxFileBytes || Math.min(sizeBytes, chunkBytes) > options.maxChunkBytes) {
       return { outcome: 'too-large', status: 413, text: 'A larger file or chunk than this server takes.' };
     }
     const key = keyOf(owner, id);
     if (store.isAborted(key)) return { outcome: 'aborted', ...refusals.aborted };
     const finished = store.findFinished(key);
-    if (finished?.meta.sizeBytes === sizeBytes) return { outcome: 'merged', status: 200, json: { merged: true } };
+    if (finished?.meta.sizeBytes === sizeBytes) return { outcome: 'merged', ...merged };
     const meta: ChunkedMeta = { id, sizeBytes, chunkBytes, metadata, createdAtMs: now() };
     const upload = finished === undefined ? await store.findOrCreate(key, meta) : undefined;
     if (upload?.meta.sizeBytes === sizeBytes && upload.meta.chunkBytes === chunkBytes) return upload;

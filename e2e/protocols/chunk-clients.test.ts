@@ -159,14 +159,14 @@ describe.each(kinds)('a server for %s', (_, preset, kind) => {
     expect(posts).toBeLessThan(20);
   });
 
-  test('keeps its chunk size though the option has changed meanwhile', async () => {
+  test('keeps its chunks as they were though the options have changed meanwhile', async () => {
     const { add, time, made, files, server, again } = await family();
     const file = fileOf('a.bin', 650_000);
     server.fault = ({ nth }) => (nth >= 3 ? { type: 'hang' } : undefined);
     await add([file]);
     await time.until('three chunks', () => files.received.length === 3);
     server.fault = () => undefined;
-    await again({ chunkSize: 64_000 });
+    await again({ chunkSize: 64_000, lastChunk: 'smaller' });
     expect(made(file)).toEqual([sha256(file.bytes)]);
     expect(files.received).toHaveLength(6);
   });
@@ -180,6 +180,16 @@ describe.each(kinds)('a server for %s', (_, preset, kind) => {
     expect(made(file)).toEqual([sha256(file.bytes)]);
     expect(files.received).toHaveLength(3);
     expect(server.seen.every(isPost)).toBe(true);
+  });
+
+  test('that takes no body of this size gets smaller ones, the last one, too', async () => {
+    const { add, delivery, made, server } = await family({}, { chunkSize: 400_000 });
+    const file = fileOf('a.bin', 990_000);
+    const tooLarge = ({ headers }: Seen) => Number(headers['content-length'] ?? 0) > 150_000;
+    server.fault = (seen) => (tooLarge(seen) ? { type: 'answer', status: 413 } : undefined);
+    await add([file]);
+    await delivery(file);
+    expect(made(file)).toEqual([sha256(file.bytes)]);
   });
 
   test('that refuses empty files says so', async () => {

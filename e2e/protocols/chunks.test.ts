@@ -328,13 +328,24 @@ describe('the server', () => {
     expect(await delivered()).toEqual(expected(file));
   });
 
-  test('that takes no body of this size fails the upload, with a code, at once', async () => {
+  test('that takes no body of this size gets smaller ones, under another name, and the old one is of no harm', async () => {
+    const { server, add, delivery, delivered, lines } = await setChunkStage({ chunkSize: 400_000 });
+    const file = fileOf('a.bin', 1_000_000);
+    server.fault = (seen) => (Number(seen.headers['content-length'] ?? 0) > 120_000 ? ANSWER(413) : undefined);
+    await add([file]);
+    await delivery(file);
+    expect(await delivered()).toEqual(expected(file));
+    expect(lines().filter((line) => line === 'POST /api/chunks').length).toBeLessThan(16);
+  });
+
+  test('that takes no body at all fails the upload, with a code, at once', async () => {
     const { server, add, time, named } = await setChunkStage();
     server.fault = (seen) => (isChunk(seen) ? ANSWER(413, {}, '<html>413 Request Entity Too Large</html>') : undefined);
     await add([fileOf('a.bin', size)]);
     await time.until('failed', async () => (await named('a.bin')).status === 'failed');
     expect(await named('a.bin')).toMatchObject({ error: { code: 'too-large' } });
-    expect(server.seen.length).toBeLessThan(6);
+    // Three of 100,000 bytes side by side, then of 65,536, below which nothing is cut.
+    expect(server.seen.length).toBeLessThanOrEqual(6);
   });
 
   test('that ends every connection is waited for, not hammered', async () => {
@@ -451,6 +462,17 @@ describe('content that the server has', () => {
     expect(lines().slice(before)).toEqual(['GET /api/chunks']);
     expect(records.at(-1)).toMatchObject({ event: 'list', outcome: 'merged' });
     expect(await delivered()).toEqual(expected(first));
+  });
+
+  test('is asked for again only when the server allows', async () => {
+    const { server, add, delivery, time, lines } = await setChunkStage(instant, { contentHash: 'md5' });
+    const file = fileOf('a.bin', 50_000);
+    server.fault = ({ nth }) => (nth === 0 ? ANSWER(429, { 'Retry-After': '600' }) : undefined);
+    await add([file]);
+    await time.pass(590_000);
+    expect(lines()).toEqual(['GET /api/chunks']);
+    await delivery(file);
+    expect(lines()).toEqual(['GET /api/chunks', 'GET /api/chunks', 'POST /api/chunks', 'POST /api/chunks/merge']);
   });
 
   test('is asked for before any byte, even if the first question fails', async () => {

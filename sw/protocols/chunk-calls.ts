@@ -12,6 +12,7 @@ export interface ChunkedFile extends Omit<UploadSource, 'id'> {
   readonly hash: string;
   /** Size of every chunk but the last, fixed for this upload. */
   readonly chunkBytes: number;
+  readonly lastChunk: 'smaller' | 'larger';
   /** How many chunks it has. */
   readonly count: number;
 }
@@ -53,6 +54,9 @@ export interface ChunkList {
   /** The size that its chunks have there, if it says so: then that is kept to. */
   readonly chunkBytes?: number | undefined;
 }
+
+/** What decides how a file is cut. */
+export type Grid = Pick<ChunkedFile, 'sizeBytes' | 'chunkBytes' | 'lastChunk'>;
 
 export const NONE: ChunkList = { chunks: [] };
 export const MERGED: ChunkList = { chunks: [], merged: true };

@@ -8,6 +8,7 @@ import {
   type ChunkedFile,
   type ChunkList,
   chunkOf,
+  type Grid,
   type Means,
   NONE,
   requestOf,
@@ -20,7 +21,7 @@ export interface Asking {
   readonly chunk: ChunkCall<Chunk>;
   readonly means: Means | undefined;
   /** How many chunks a file has. */
-  readonly countOf: (sizeBytes: number, chunkBytes: number) => number;
+  readonly countOf: (grid: Grid) => number;
 }
 
 /** Asks the server for what it holds of a file. */
@@ -53,7 +54,7 @@ export function chunkList(call: ListCall): Ask {
     } catch {
       throw notUnderstood(url, answer);
     }
-    const count = countOf(file.sizeBytes, said.chunkBytes ?? file.chunkBytes);
+    const count = countOf({ ...file, chunkBytes: said.chunkBytes ?? file.chunkBytes });
     const wrong = said.chunks.find((index) => !(Number.isInteger(index) && index >= 0 && index < count));
     if (wrong === undefined || said.merged) return said;
     const message = `${url} has chunk ${wrong} of ${count}: of another file. Set fileId.`;

@@ -3,7 +3,16 @@
 import { createHash } from 'node:crypto';
 import { createMD5 } from 'hash-wasm';
 import { describe, expect, test } from 'vitest';
-import type { AdapterState, Answer, Io, ProbeContext, Range, RequestOptions, UploadSource } from './adapter.js';
+import {
+  type AdapterState,
+  type Answer,
+  type Io,
+  type ProbeContext,
+  ProtocolFailure,
+  type Range,
+  type RequestOptions,
+  type UploadSource,
+} from './adapter.js';
 import { flowJs, resumableJs, simpleUploader } from './chunk-presets.js';
 import { chunkList, chunkTest } from './chunk-questions.js';
 import { type ChunksOptions, chunks } from './chunks.js';
@@ -20,7 +29,12 @@ const upload: UploadSource = {
 };
 const sized = (sizeBytes: number): UploadSource => ({ ...upload, sizeBytes });
 
-type Said = string | number | { readonly status?: number; readonly text?: string } | Error;
+interface Whole {
+  readonly status?: number;
+  readonly text?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+type Said = string | number | Whole | Error;
 
 /** A server that gives these answers one after another, and what it was asked. */
 function serverSaying(said: readonly Said[], bytes: Blob = new Blob([content])) {
@@ -32,9 +46,16 @@ function serverSaying(said: readonly Said[], bytes: Blob = new Blob([content])) 
       const next = said[trace.length - 1];
       if (next === undefined) throw new Error('asked too often');
       if (next instanceof Error) throw next;
-      const whole = typeof next === 'object' ? next : typeof next === 'number' ? { status: next } : { text: next };
-      const { status = 200, text = '' } = whole;
-      const answer: Answer = { url, status, ok: status >= 200 && status < 300, text, header: () => null };
+      const whole: Whole =
+        typeof next === 'object' ? next : typeof next === 'number' ? { status: next } : { text: next };
+      const { status = 200, text = '', headers } = whole;
+      const answer: Answer = {
+        url,
+        status,
+        ok: status >= 200 && status < 300,
+        text,
+        header: (name) => new Headers(headers).get(name),
+      };
       return answer;
     },
     sleep: async () => {},
@@ -52,7 +73,8 @@ const three: ChunksOptions = {
   abort: { url: '/chunk' },
   chunkSize: 400,
 };
-const state: AdapterState = { id: 'x', hash: '', chunkBytes: 400 };
+const state: AdapterState = { id: 'x', hash: '', chunkBytes: 400, lastChunk: 'smaller' };
+const larger: AdapterState = { ...state, lastChunk: 'larger' };
 const probing: ProbeContext = { unsettled: false, finalSent: false, heldBytes: 0 };
 const failure = (promise: Promise<unknown>) => promise.catch((cause: unknown) => cause);
 const formOf = async (body: Blob | undefined) =>
@@ -78,9 +100,9 @@ describe('the beginning', () => {
     const [first, again] = [await make(), await make()];
     expect(trace).toEqual([]);
     expect(first).toEqual({
-      state: { id: expect.stringMatching(/^[0-9a-f-]{36}$/), hash: '', chunkBytes: 400 },
+      state: { id: expect.stringMatching(/^[0-9a-f-]{36}$/), hash: '', chunkBytes: 400, lastChunk: 'smaller' },
       held: [],
-      limits: { partBytes: 400 },
+      limits: { partBytes: 400, lastPart: 'smaller' },
       done: false,
     });
     expect(again?.state?.['id']).not.toBe(first?.state?.['id']);
@@ -107,7 +129,7 @@ describe('the beginning', () => {
   });
 
   test('keeps the hash when the question fails, and asks it again before any byte', async () => {
-    const { io } = serverSaying([new Error('network')]);
+    const { io } = serverSaying([new ProtocolFailure('unreachable', 'network', 'gone')]);
     const adapter = chunks({ ...three, hash: async () => 'abc' });
     const reply = await adapter.create?.(upload, io, { repeated: false });
     expect(reply?.state).toMatchObject({ hash: 'abc', unasked: true });
@@ -118,7 +140,47 @@ describe('the beginning', () => {
     });
     const asked = serverSaying(['{"chunks":[1]}']);
     const answer = await adapter.probe(upload, known, asked.io, probing);
-    expect(answer.state).toEqual({ id: known['id'], hash: 'abc', chunkBytes: 400 });
+    expect(answer.state).toEqual({ id: known['id'], hash: 'abc', chunkBytes: 400, lastChunk: 'smaller' });
+  });
+
+  test.each([
+    [429, 'unreachable'],
+    [401, 'auth'],
+    [500, 'busy'],
+    [400, 'fatal'],
+  ])(
+    'obeys a first question that is answered by %i, though the hash is computed once more',
+    async (status, verdict) => {
+      const { io } = serverSaying([{ status, headers: { 'Retry-After': '30' } }]);
+      const beginning = chunks({ ...three, hash: async () => 'abc' }).create?.(upload, io, { repeated: false });
+      expect(await failure(beginning ?? Promise.reject())).toMatchObject({ verdict, retryAfterMs: 30_000 });
+    },
+  );
+
+  test('a first question without a hash fails as it is', async () => {
+    const { io } = serverSaying([new ProtocolFailure('unreachable', 'network', 'gone')]);
+    const beginning = chunks({ ...three, fileId: () => 'a' }).create?.(upload, io, { repeated: false });
+    expect(await failure(beginning ?? Promise.reject())).toMatchObject({ verdict: 'unreachable' });
+  });
+
+  test.each([
+    ['smaller', 300, 300],
+    ['larger', 300, 150],
+    ['smaller', 5000, 400],
+  ] as const)(
+    'after a 413, chunks (the last is %s) that fit into %i bytes have %i',
+    async (lastChunk, maxBytes, chunkBytes) => {
+      const { io } = serverSaying([]);
+      const reply = await chunks({ ...three, lastChunk }).create?.(upload, io, { repeated: true, maxBytes });
+      expect(reply).toMatchObject({ state: { chunkBytes }, limits: { partBytes: chunkBytes } });
+    },
+  );
+
+  test('after a 413, a name under which there are larger ones is a failure, not a loop', async () => {
+    const { io } = serverSaying(['{"chunks":[0],"chunkSize":400}']);
+    const named = { ...three, fileId: () => 'a' };
+    const beginning = chunks(named).create?.(upload, io, { repeated: true, maxBytes: 300 });
+    expect(await failure(beginning ?? Promise.reject())).toMatchObject({ verdict: 'fatal', code: 'too-large' });
   });
 
   test('refuses a chunk size that is none', () => {
@@ -279,6 +341,8 @@ describe('a chunk', () => {
   test('keeps to the size that it began with, whatever the option says now', async () => {
     const { trace } = send({ ...three, chunkSize: 77 }, [400, 800], 200);
     expect(await fieldsOf(trace[0]?.[1].body)).toMatchObject({ index: '1', chunkSize: '400' });
+    const last = send({ ...three, chunkSize: 77 }, [400, 1000], 200, upload, larger);
+    expect(await fieldsOf(last.trace[0]?.[1].body)).toMatchObject({ index: '1', chunkSize: '400', count: '2' });
   });
 
   test.each<[Said, object]>([
@@ -351,7 +415,7 @@ describe('the merge', () => {
   );
 
   test.each([400, 404, 409])('answered by %i with chunks missing leads back to sending', async (status) => {
-    expect(await complete([status, '{"chunks":[0,1]}']).outcome).toMatchObject({ verdict: 'resync' });
+    expect(await complete([status, '{"chunks":[0,1]}']).outcome).toMatchObject({ done: false, held: [[0, 800]] });
   });
 
   test.each([
@@ -364,7 +428,7 @@ describe('the merge', () => {
 
   test('refused with 200 is not taken for done', async () => {
     const means: ChunksOptions['means'] = ({ text }, step) => (step === 'merge' && text !== '0' ? 'resync' : undefined);
-    expect(await complete(['1', '{"chunks":[0]}'], { means }).outcome).toMatchObject({ verdict: 'resync' });
+    expect(await complete(['1', '{"chunks":[0]}'], { means }).outcome).toMatchObject({ done: false, held: [[0, 400]] });
     expect(await complete(['1', '{"chunks":[0,1,2]}'], { means }).outcome).toMatchObject({ verdict: 'fatal' });
     expect(await complete(['0'], { means }).outcome).toMatchObject({ done: true });
   });
@@ -428,10 +492,14 @@ describe('servers written for well-known clients', () => {
       const adapter = chunks(options);
       const begun = await adapter.create?.(upload, serverSaying([]).io, { repeated: false });
       // 1000 bytes in chunks of 400: two, the last of 600.
-      expect(begun).toMatchObject({ limits: { partBytes: 400 }, held: [[800, 1000]] });
-      const first = send(options, [0, 400], 'partly_done');
+      expect(begun).toMatchObject({
+        limits: { partBytes: 400, lastPart: 'larger' },
+        held: [],
+        state: { lastChunk: 'larger' },
+      });
+      const first = send(options, [0, 400], 'partly_done', upload, larger);
       expect(await first.outcome).toEqual({});
-      const last = send(options, [400, 800], 'done');
+      const last = send(options, [400, 1000], 'done', upload, larger);
       expect(await last.outcome).toEqual({});
       expect(await fieldsOf(first.trace[0]?.[1].body)).toEqual({
         ...fields(1, 400, 400, 1000, 'x', upload.name, upload.name, 2),
@@ -454,7 +522,7 @@ describe('servers written for well-known clients', () => {
     ])('%i bytes are %i chunks, the last of %i', async (sizeBytes, count, lastBytes) => {
       const source = sized(sizeBytes);
       const start = (count - 1) * 400;
-      const sent = send(options, [start, Math.min(sizeBytes, start + 400)], 200, source);
+      const sent = send(options, [start, sizeBytes], 200, source, larger);
       await sent.outcome;
       expect(await fieldsOf(sent.trace[0]?.[1].body)).toMatchObject({
         [name('TotalChunks')]: String(count),
@@ -465,7 +533,7 @@ describe('servers written for well-known clients', () => {
 
     test('is asked for each chunk by GET, with the same fields', async () => {
       const { io, trace } = serverSaying([204, 'found']);
-      expect(await chunks(options).probe(upload, state, io, probing)).toMatchObject({
+      expect(await chunks(options).probe(upload, larger, io, probing)).toMatchObject({
         held: [[400, 1000]],
       });
       expect(trace.map(([url, { method, body }]) => [method, url.split('?')[0], body])).toEqual([
@@ -479,7 +547,7 @@ describe('servers written for well-known clients', () => {
 
     test('has finished once it has every chunk', async () => {
       const { io } = serverSaying([200, 200]);
-      expect(await chunks(options).probe(upload, state, io, probing)).toMatchObject({ done: true, held: [[0, 1000]] });
+      expect(await chunks(options).probe(upload, larger, io, probing)).toMatchObject({ done: true, held: [[0, 1000]] });
     });
 
     test.each([`invalid_${prefix || 'uploader'}_request3`, `non_${prefix || 'uploader'}_request`])(

@@ -20,6 +20,7 @@ import {
   type ChunkedFile,
   type ChunkList,
   chunkOf,
+  type Grid,
   MERGED,
   type Means,
   NONE,
@@ -45,7 +46,10 @@ export interface ChunksOptions extends RequestDefaults {
   readonly merge?: ChunkCall<ChunkedFile> | undefined;
   /** Frees what the server holds of a cancelled upload. Default fields: as for the list. Absent: the server is not told. */
   readonly abort?: ChunkCall<ChunkedFile> | undefined;
-  /** In bytes. Fixed for an upload when it begins; a change is for later ones. Default 1,000,000, which nginx lets through as it comes. */
+  /**
+   * In bytes. Fixed for an upload when it begins; a change is for later ones. A server that takes no such body (413) gets
+   * smaller ones. Default 1,000,000, which nginx lets through as it comes.
+   */
   readonly chunkSize?: number;
   /** What becomes of the remainder: a last chunk that is `smaller` (default), or it joins the one before, which is then `larger`. */
   readonly lastChunk?: 'smaller' | 'larger';
@@ -77,78 +81,80 @@ const MERGE_BYTES_PER_MS = 10_000;
 const MERGE_MS = 60_000;
 
 /** What may not change while an upload is under way. */
-type Frozen = Readonly<Pick<ChunkedFile, 'id' | 'hash' | 'chunkBytes'>>;
+type Frozen = Readonly<Pick<ChunkedFile, 'id' | 'hash' | 'chunkBytes' | 'lastChunk'>>;
 
 /** Makes the adapter for one server that takes chunks. */
 export function chunks(options: ChunksOptions): Adapter {
-  const { merge, abort, means, lastChunk, chunkSize = CHUNK_BYTES } = options;
+  const { merge, abort, means, lastChunk = 'smaller', chunkSize = CHUNK_BYTES } = options;
   if (!(Number.isInteger(chunkSize) && chunkSize > 0)) throw new RangeError(`chunkSize: ${chunkSize}.`);
-  const larger = lastChunk === 'larger';
 
   function fileOf(upload: UploadSource, state: AdapterState): ChunkedFile {
     const frozen = state as Frozen;
-    return { ...upload, ...frozen, count: countOf(upload.sizeBytes, frozen.chunkBytes) };
+    return { ...upload, ...frozen, count: countOf({ ...frozen, sizeBytes: upload.sizeBytes }) };
   }
 
-  function countOf(sizeBytes: number, chunkBytes: number): number {
+  function countOf({ sizeBytes, chunkBytes, lastChunk: last }: Grid): number {
     // An empty file has nothing to merge; without a merge, one empty chunk is all that can tell of it.
     if (sizeBytes === 0) return merge ? 0 : 1;
-    return Math.max(1, (larger ? Math.floor : Math.ceil)(sizeBytes / chunkBytes));
+    return Math.max(1, (last === 'larger' ? Math.floor : Math.ceil)(sizeBytes / chunkBytes));
   }
 
   /** What the loop is told. Chunks of another size than ours are the server's to say, since it has them. */
   function replyOf(upload: ChunkedFile, { chunks: indices, merged, chunkBytes = upload.chunkBytes }: ChunkList): Reply {
-    const state: Frozen = { id: upload.id, hash: upload.hash, chunkBytes };
+    const { id, hash, lastChunk: lastPart } = upload;
+    const state: Frozen = { id, hash, chunkBytes, lastChunk: lastPart };
     const file = fileOf(upload, state);
     const done = merged || (!merge && new Set(indices).size === file.count);
-    const cell = (start: number, end: number): Range => [start, Math.min(end, file.sizeBytes)];
-    const held = indices.map((index) => cell(index * chunkBytes, (index + 1) * chunkBytes));
-    held.push(cell(done ? 0 : tailOf(file), Infinity));
+    const held = indices.map((index): Range => {
+      const { startByte, endByte } = chunkOf(file, index);
+      return [startByte, endByte];
+    });
     // Normal, since a list may name a chunk twice.
-    return { state, held: normalize(held), limits: { partBytes: chunkBytes }, done };
-  }
-
-  /** Where the remainder begins. The loop knows no larger last part, so it counts as held, and goes with the chunk before. */
-  function tailOf({ sizeBytes, chunkBytes, count }: ChunkedFile): number {
-    return larger ? Math.min(count * chunkBytes, sizeBytes) : sizeBytes;
+    const known = done ? [[0, file.sizeBytes] as const] : normalize(held);
+    return { state, held: known, limits: { partBytes: chunkBytes, lastPart }, done };
   }
 
   async function ask(file: ChunkedFile, io: Io, heldBytes: number): Promise<Reply> {
     if (!options.ask) return {};
     const said = await options.ask(file, { io, chunk: options.chunk, means, countOf });
-    const begun = heldBytes > file.sizeBytes - tailOf(file);
-    const late = begun && file.sizeBytes - heldBytes <= (merge ? 0 : MOST_UNDER_WAY * file.chunkBytes);
+    const late = heldBytes > 0 && file.sizeBytes - heldBytes <= (merge ? 0 : MOST_UNDER_WAY * file.chunkBytes);
     const forgot = said.chunks.length === 0 && late && options.noneAfterLastChunk === 'done';
     return replyOf(file, forgot ? MERGED : said);
   }
 
   return {
     kind: 'parts',
-    // A chunk is never cut: its size is part of what the server knows.
-    limits: { partBytes: chunkSize, minBytes: Number.MAX_SAFE_INTEGER },
+    limits: { partBytes: chunkSize, lastPart: lastChunk },
     requests: options,
 
-    async create(upload, io): Promise<Reply> {
+    async create(upload, io, { maxBytes = Infinity }): Promise<Reply> {
+      // A last chunk that takes the remainder along is up to twice as large.
+      const chunkBytes = Math.min(chunkSize, Math.floor(lastChunk === 'larger' ? maxBytes / 2 : maxBytes));
       const hash = (await options.hash?.(io)) ?? '';
       // New each time: nothing that was begun before, in chunks of whatever size, can get into it.
       const id = options.fileId?.(upload, hash) ?? crypto.randomUUID();
-      const file = fileOf(upload, { id, hash, chunkBytes: chunkSize });
+      const file = fileOf(upload, { id, hash, chunkBytes, lastChunk });
       const begun = replyOf(file, NONE);
       if (!options.ask || !(options.fileId || hash)) return begun;
-      // The hash took long: it is kept, whatever becomes of the question, which `probe` then asks again.
-      return ask(file, io, 0).catch((): Reply => ({ ...begun, state: { ...begun.state, unasked: true } }));
+      const reply = await ask(file, io, 0).catch((cause: unknown): Reply => {
+        const { verdict, retryAfterMs } = cause as Partial<ProtocolFailure>;
+        if (!hash || verdict !== 'unreachable' || retryAfterMs !== undefined) throw cause;
+        // The hash took long: it is kept while the server is out of reach. Then `probe` asks.
+        return { ...begun, state: { ...begun.state, unasked: true } };
+      });
+      // Under one name there is one size of chunks; and those that are there were too large.
+      if (chunkBytes === chunkSize || reply.done || !reply.held?.length) return reply;
+      throw new ProtocolFailure('fatal', 'too-large', 'The server takes no chunk of its size. Set chunkSize.');
     },
 
     probe: (upload, state, io, { heldBytes }) => ask(fileOf(upload, state), io, heldBytes),
 
-    async send(upload, state, [start, end], bytes, io): Promise<Reply> {
+    async send(upload, state, [start], bytes, io): Promise<Reply> {
       if (state['unasked']) throw new ProtocolFailure('resync', 'network', 'Not asked yet.');
       const file = fileOf(upload, state);
       if (file.count === 0) return {};
       const chunk = chunkOf(file, start / file.chunkBytes);
-      const body = chunk.endByte === end ? bytes : (await io.bytes()).slice(start, chunk.endByte);
-      const call = { ...usual.chunk, ...options.chunk };
-      const [url, request] = requestOf<Chunk>(call, chunk, body);
+      const [url, request] = requestOf<Chunk>({ ...usual.chunk, ...options.chunk }, chunk, bytes);
       const answer = await io.request(url, request);
       check('chunk', url, answer, io, means, { 404: 'fatal', 501: 'fatal' });
       // Ours finishes a small file by itself, and says so: one request a photo.
@@ -167,8 +173,7 @@ export function chunks(options: ChunksOptions): Adapter {
         if (failure.verdict !== 'resync') throw failure;
         // Refused: either it lacks chunks, or it had them and has finished, or it will not.
         const reply = await ask(file, io, file.sizeBytes);
-        if (reply.done) return reply;
-        if (reply.held && totalBytes(reply.held) < file.sizeBytes) throw failure;
+        if (reply.done || (reply.held && totalBytes(reply.held) < file.sizeBytes)) return reply;
         throw refusal(url, answer, io.nowMs(), { [status]: status === 409 ? 'busy' : 'fatal' });
       },
     }),
