@@ -220,6 +220,33 @@ describe('what is in the way', { timeout: 60_000 }, () => {
     expect(await held()).toBe(file.sha256);
   });
 
+  test.for([
+    ['part', { type: 'reset' }],
+    ['put', { type: 'reset' }],
+    ['part', { type: 'answer', status: 503 }],
+    ['complete', { type: 'reset' }],
+    ['complete', { type: 'answer', status: 400, body: '<Error><Code>InvalidPart</Code></Error>' }],
+  ] as const)('nobody is asked in a tight loop: each %s meets %j', async ([type, fault], { ceph }) => {
+    const { add, reach, held, proxy, time } = await setS3Stage(ceph);
+    const file = fileOf(type === 'put' ? 1000 : PART + 1);
+    proxy.fault = (seen) => (seen.type === type ? fault : undefined);
+    await add(file);
+    await time.pass(3_600_000);
+    expect(proxy.seen.length).toBeGreaterThan(10);
+    expect(proxy.seen.length).toBeLessThan(300);
+    proxy.fault = () => undefined;
+    await reach('completed');
+    expect(await held()).toBe(file.sha256);
+  });
+
+  test('a body that a proxy finds too large fails, and says so', async ({ ceph }) => {
+    const { add, reach, proxy } = await setS3Stage(ceph);
+    proxy.fault = ({ type }) => (type === 'part' ? { type: 'answer', status: 413 } : undefined);
+    await add(fileOf(PART + 1));
+    expect(await reach('failed')).toMatchObject({ error: { code: 'too-large', httpStatus: 413 } });
+    expect(proxy.of('part').length).toBeLessThanOrEqual(2);
+  });
+
   test('a completion that says 200 and means no is done again', async ({ ceph }) => {
     const { add, reach, held, proxy } = await setS3Stage(ceph);
     const file = fileOf(2 * PART);
