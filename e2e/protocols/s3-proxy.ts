@@ -4,7 +4,17 @@
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export type S3Request = 'create' | 'part' | 'put' | 'list' | 'complete' | 'abort' | 'delete' | 'head' | 'other';
+export type S3Request =
+  | 'create'
+  | 'part'
+  | 'put'
+  | 'list'
+  | 'complete'
+  | 'abort'
+  | 'delete'
+  | 'head'
+  | 'preflight'
+  | 'other';
 
 export interface Seen {
   readonly type: S3Request;
@@ -117,6 +127,7 @@ export class S3Proxy {
 }
 
 function typeOf(method: string, query: URLSearchParams): S3Request {
+  if (method === 'OPTIONS') return 'preflight';
   if (!query.has('X-Amz-Signature')) return 'other';
   const inUpload = query.has('uploadId');
   switch (method) {

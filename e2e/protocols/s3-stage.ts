@@ -29,7 +29,7 @@ export interface S3Stage {
   /** Answers each question to the backend instead of it. */
   refuseToSign: (request: IncomingMessage) => number | undefined;
   /** Another worker on the same database, as after an update or a stop. */
-  another(): TestWorker;
+  another(life?: Life): TestWorker;
   add(file: TestFile): Promise<UploadSnapshot>;
   /** As the newest worker tells it. */
   look(): Promise<UploadSnapshot>;
@@ -80,8 +80,7 @@ export async function setS3Stage(
   const databaseName = `s3-${process.pid}-${databases}`;
   const lives: Life[] = [];
   let current: TestWorker;
-  const another = (): TestWorker => {
-    const life = new Life();
+  const another = (life = new Life()): TestWorker => {
     lives.push(life);
     const photos = s3({ sign: askBackend, partSize: PART, ...options });
     current = startWorker({ databaseName, clock: time, endpoints: { photos }, life });
@@ -106,7 +105,7 @@ export async function setS3Stage(
     async add({ name, bytes }) {
       const items = [itemOf(name, bytes)];
       const enqueue = { type: 'enqueue', endpoint: 'photos', metadata: {}, priority: 'normal', items } as const;
-      const [outcome] = (await worker.send(enqueue)).outcomes;
+      const [outcome] = (await current.send(enqueue)).outcomes;
       if (outcome?.type !== 'accepted') throw new Error('not accepted');
       return outcome.snapshot;
     },

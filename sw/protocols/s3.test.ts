@@ -140,6 +140,10 @@ describe('making an upload', () => {
   });
 });
 
+test('takes no wholeBytes above what one PUT may have', () => {
+  expect(() => s3({ sign: () => Promise.reject(new Error()), wholeBytes: 5 * 1024 ** 3 + 1 })).toThrow(RangeError);
+});
+
 describe('sending a part', () => {
   test.each([
     [[0, PART], 1],
@@ -340,6 +344,8 @@ describe('after a cancel', () => {
     ],
     ['a plain PUT is deleted', whole, [{ status: 204 }], [{ type: 'abort' }]],
     ['one that never came, too', whole, [{ status: 404 }], [{ type: 'abort' }]],
+    ['what the signer may not delete stays', whole, [error(403, 'AccessDenied')], [{ type: 'abort' }]],
+    ['parts that it may not give up stay', multipart, [error(403, 'AccessDenied')], [{ type: 'abort', uploadId: 'U' }]],
     ['nothing is asked where nothing was made', {}, [], []],
   ])('%s', async (_, state, said, asked) => {
     const bucket = bucketSaying(...said);

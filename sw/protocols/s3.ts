@@ -56,8 +56,8 @@ interface Part {
 /** Makes the adapter for one backend that signs. */
 export function s3(options: S3Options): Adapter {
   const { sign, partSize = 8_388_608, wholeBytes = partSize } = options;
-  if (!(partSize >= SMALLEST_PART && partSize <= LARGEST_PART)) {
-    throw new RangeError(`partSize: ${partSize}. Give ${SMALLEST_PART} to ${LARGEST_PART} bytes.`);
+  if (!(partSize >= SMALLEST_PART && partSize <= LARGEST_PART && wholeBytes <= LARGEST_PART)) {
+    throw new RangeError(`partSize: give ${SMALLEST_PART} to ${LARGEST_PART} bytes; wholeBytes: not more.`);
   }
 
   /** An object under this upload's own key and of its size is this upload. */
@@ -172,8 +172,9 @@ export function s3(options: S3Options): Adapter {
       const { uploadId } = state;
       const free = async (step: { readonly type: 'abort'; readonly uploadId?: string }) => {
         const answer = await askS3(sign, upload, step, io);
-        if (!answer.ok && answer.status !== 404) throw answer.failure();
-        return answer.ok;
+        // Forbidden to the signer is left to the bucket's rules: to ask again would be the same again.
+        if (!answer.ok && answer.status !== 404 && answer.status !== 403) throw answer.failure();
+        return answer.status !== 404;
       };
       if (typeof uploadId === 'string' && (await free({ type: 'abort', uploadId }))) return;
       // It was finished, and the answer was lost.
