@@ -61,8 +61,10 @@ export interface Run {
 }
 
 const HOUR_MS = 3_600_000;
-/** A day and more: Retry-After may ask for minutes, but nothing here for hours. */
-const RUN_LIMIT_MS = 30 * HOUR_MS;
+/** Retry-After asks for minutes here, and somebody signs in within an hour, six times at most. */
+const RUN_LIMIT_MS = 10 * HOUR_MS;
+/** No run needs as many: such an adapter goes round in circles. */
+const MOST_REQUESTS = 500;
 /** What a header's absence must be called, so that whoever runs the server knows what to do. */
 export const EXPOSE = 'Access-Control-Expose-Headers';
 
@@ -198,6 +200,7 @@ class Delivery {
   /** What a page and its user do: look, sign in, cancel, try again. */
   async #look(worker: TestWorker): Promise<'over' | undefined> {
     const record = await this.#record();
+    if (this.#wire.journal.length > MOST_REQUESTS) throw new Error(`More than ${MOST_REQUESTS} requests.`);
     if (record === undefined) return undefined;
     const { state } = record.course;
     if (this.#plan.cancels && !this.#cancelled && this.#wire.hanging > 0) {

@@ -10,8 +10,6 @@ export interface Expectation {
   readonly end?: 'completed' | 'cancelled';
   /** A definite end that is as good: the reason why the server cannot be served. */
   readonly orFailedWith?: string;
-  /** The answer to the finishing request was lost, and the server is known to forget: see `Subject.repeats`. */
-  readonly mayRepeat?: boolean;
 }
 
 /** Virtual time in which an upload must end once nothing is in its way. Longest back-off 300 s, longest request 120 s. */
@@ -28,6 +26,7 @@ export async function judge(
 ): Promise<string[]> {
   const { record, journal, witness, plan } = run;
   const wrong = [...run.complaints];
+  const mayRepeat = subject.repeats !== undefined && mayBeFinishedUnseen(run);
   const say = (holds: boolean, what: string) => {
     if (!holds) wrong.push(what);
   };
@@ -51,7 +50,7 @@ export async function judge(
   );
   if (state.status === 'completed') {
     say(held.length > 0, 'It is "completed", but the server has no finished file of that name (invariant 3).');
-    say(held.length < 2 || expected.mayRepeat === true, `The server finished it ${held.length} times (invariant 8).`);
+    say(held.length < 2 || mayRepeat, `The server finished it ${held.length} times (invariant 8).`);
   }
   if (end === 'cancelled') {
     const left = (await server.unfinished?.(run.name)) ?? 0;
@@ -59,13 +58,13 @@ export async function judge(
   }
 
   const again = witness.sentAgainBytes;
-  say(again === 0 || expected.mayRepeat === true, `${again} acknowledged bytes were sent again (invariant 7).`);
+  say(again === 0 || mayRepeat, `${again} acknowledged bytes were sent again (invariant 7).`);
   const { kind } = subject.adapter(server.origin, plan.pieceBytes);
   const disturbances = journal.filter(({ strike }) => strike !== undefined).length + run.stops;
   const inFlight = kind === 'parts' ? LANES * plan.pieceBytes * disturbances : 0;
   const taken = witness.takenAgainBytes;
   say(
-    taken <= inFlight || expected.mayRepeat === true,
+    taken <= inFlight || mayRepeat,
     `${taken} bytes that the server had taken were sent again, ${inFlight} may be (invariant 7).`,
   );
 
@@ -86,4 +85,13 @@ export async function judge(
   const most = 10 + 3 * pieces + 30 * (disturbances + 1);
   say(journal.length <= most, `${journal.length} requests, ${most} at most were to be expected.`);
   return wrong;
+}
+
+/** The server may have finished the file with an answer that no worker has committed: see `Subject.repeats`. */
+function mayBeFinishedUnseen({ journal, plan, stops }: Run): boolean {
+  const unseen = ['mute', 'torn', 'twice', 'silent', 'killed'];
+  return journal.some(({ phase, range, strike, seen }) => {
+    const finishes = range === undefined ? plan.sizeBytes === 0 && phase === 'create' : range[1] === plan.sizeBytes;
+    return finishes && (stops > 0 || seen === 'ended' || (strike !== undefined && unseen.includes(strike)));
+  });
 }

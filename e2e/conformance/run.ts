@@ -3,8 +3,9 @@
 
 import { parseArgs } from 'node:util';
 import { printFailure, printSeeds, printTable } from './report.js';
-import { runSeeds } from './seeds.js';
-import { subjects } from './subjects/all.js';
+import { runSeeds, type SeedOptions } from './seeds.js';
+import type { Subject } from './subject.js';
+import { subjectNamed, subjectNames } from './subjects/all.js';
 import { type Cell, type RowName, rowNames, runTable } from './table.js';
 
 const { values } = parseArgs({
@@ -19,31 +20,44 @@ const { values } = parseArgs({
 
 const seed = Number(values.seed);
 const runs = values.row ? 0 : Number(values.runs);
-const chosen = subjects.filter(({ name }) => values.protocol?.includes(name) ?? true);
 const rows = values.row as RowName[] | undefined;
-if (chosen.length === 0) throw new Error(`--protocol: one of ${subjects.map(({ name }) => name).join(', ')}`);
 for (const row of rows ?? []) if (!rowNames.includes(row)) throw new Error(`--row: one of ${rowNames.join(', ')}`);
 
 const cells: Cell[] = [];
-if (!values['no-table']) {
-  for (const subject of chosen) {
+const reports: string[] = [];
+for (const name of values.protocol ?? subjectNames) {
+  const found = await subjectNamed(name);
+  if ('reason' in found) {
+    // Never in silence; and what was asked for by name must be there.
+    reports.push(`${name}: SKIPPED, ${found.reason}`);
+    if (values.protocol) process.exitCode = 1;
+    continue;
+  }
+  try {
+    await check(found.subject);
+  } finally {
+    await found.stop();
+  }
+}
+if (cells.length > 0) console.log(`${printTable(cells)}\n`);
+console.log(reports.join('\n'));
+
+async function check(subject: Subject): Promise<void> {
+  const again = `npm run conformance -- --protocol ${subject.name}`;
+  if (!values['no-table']) {
     const onCell = (cell: Cell) => {
-      const command = `npm run conformance -- --protocol ${subject.name} --seed ${seed} --row '${cell.row}'`;
-      for (const failure of cell.failures) fail(printFailure(failure, command));
+      process.stderr.write(`${subject.name}, ${cell.row}: ${cell.outcome}\n`);
+      for (const failure of cell.failures) fail(printFailure(failure, `${again} --seed ${seed} --row '${cell.row}'`));
     };
     cells.push(...(await runTable(subject, { seed, onCell, ...(rows && { rows }) })));
   }
-  console.log(`${printTable(cells)}\n`);
-}
-
-for (const subject of runs > 0 ? chosen : []) {
-  const onRun = (at: number, failure: Parameters<typeof printFailure>[0] | undefined) => {
-    const command = `npm run conformance -- --protocol ${subject.name} --no-table --runs 1 --seed ${at}`;
-    if (failure) fail(printFailure(failure, command));
+  if (runs === 0) return;
+  const onRun: SeedOptions['onRun'] = (at, failure) => {
+    if (failure) fail(printFailure(failure, `${again} --no-table --runs 1 --seed ${at}`));
   };
   const report = await runSeeds(subject, { runs, seed, onRun });
   if (report.missed.length > 0) process.exitCode = 1;
-  console.log(printSeeds(report));
+  reports.push(printSeeds(report));
 }
 
 function fail(text: string): void {

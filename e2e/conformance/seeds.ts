@@ -78,8 +78,8 @@ async function runSeed(subject: Subject, server: RunningServer, seed: number) {
     strike: striker.strike,
   });
   const faults = striker.struck(run.journal);
-  const mayRepeat = subject.repeats !== undefined && (faults.length > 0 || run.stops > 0);
-  const wrong = await judge(subject, server, run, { mayRepeat });
+  const wrong = await judge(subject, server, run);
+  await server.discard?.(run.name);
   const what = `seed ${seed}: ${sizeName}, ${[...faults, ...Array(run.stops).fill('worker stopped')].join(', ') || 'no fault'}`;
   const failure = wrong.length > 0 ? { what, wrong, trace: run.trace() } : undefined;
   return { failure, run, faults, stops: run.stops };

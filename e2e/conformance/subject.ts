@@ -46,6 +46,8 @@ export interface RunningServer {
   lose?(name: string): Promise<void>;
   /** For "cancelled": how many unfinished uploads of that name the server keeps anything of. */
   unfinished?(name: string): Promise<number>;
+  /** After each run: frees whatever is kept under that name, so that many runs fit. */
+  discard?(name: string): Promise<void>;
 }
 
 export const DEFAULT_PIECE_BYTES = 40_000;

@@ -1,18 +1,11 @@
-// The byte-offset adapter with the reference server, as a process of its own: it is killed with SIGKILL.
+// The byte-offset adapter with the reference server.
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat, truncate } from 'node:fs/promises';
-import { get } from 'node:http';
-import { tmpdir } from 'node:os';
+import { readFile, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { byteOffset } from '../../../sw/index.js';
-import { freePort } from '../../harness/free-port.js';
 import type { RunningServer, Subject } from '../subject.js';
+import { startProcess } from './server-process.js';
 
 export const byteOffsetSubject: Subject = {
   name: 'byte-offset',
@@ -29,89 +22,52 @@ export const byteOffsetSubject: Subject = {
 };
 
 async function startReferenceServer(): Promise<RunningServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'backhaul-conformance-'));
-  const dataDir = join(folder, 'data');
-  const script = join(folder, 'server.mjs');
-  const entry = fileURLToPath(new URL('../../../demo/server/main.ts', import.meta.url));
-  await build({
-    entryPoints: [entry],
-    outfile: script,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    logLevel: 'error',
-  });
-  const port = await freePort();
-  const origin = `http://127.0.0.1:${port}`;
-  let child: ChildProcess | undefined;
-
-  async function start(): Promise<void> {
-    const env = { ...process.env, PORT: String(port), DATA_DIR: dataDir, APP_DIR: folder, NODE_OPTIONS: '' };
-    const started = spawn(process.execPath, [script], { env, stdio: ['ignore', 'ignore', 'inherit'] });
-    child = started;
-    while (!(await answers(`${origin}/healthz`))) {
-      if (started.exitCode !== null) throw new Error('The reference server did not start.');
-      await delay(5);
-    }
-  }
-
-  async function kill(): Promise<void> {
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, 'exit');
-    child.kill('SIGKILL');
-    await ended;
-  }
-
-  const pathOf = (name: string, end: string) =>
-    join(dataDir, `${createHash('sha256').update(name).digest('hex')}${end}`);
-  const isFinished = async (name: string) => {
-    const meta = await readFile(pathOf(name, '.json'), 'utf8').catch(() => undefined);
-    return meta !== undefined && (await stat(pathOf(name, '.data'))).size === JSON.parse(meta).sizeBytes;
+  const server = await startProcess('../../../demo/server/main.ts');
+  const { restart, dataDir, origin, stop } = server;
+  const bytesOf = (name: string) => join(dataDir, `${keyOf(name)}.data`);
+  const unlessFinished = async (name: string, task: () => Promise<unknown>) => {
+    if (!(await isFinished(dataDir, name))) await task();
   };
-  /** The server keeps its books in memory: what is done to its folder is done while it is down. */
-  const whileDown = async (name: string, task: () => Promise<unknown>) => {
-    await kill();
-    if (!(await isFinished(name))) await task();
-    await start();
-  };
-
-  await start();
   return {
     origin,
-    held: async (name) => {
-      if (!(await isFinished(name))) return [];
-      return [
-        createHash('sha256')
-          .update(await readFile(pathOf(name, '.data')))
-          .digest('hex'),
-      ];
-    },
-    restart: async () => {
-      await kill();
-      await start();
-    },
+    stop,
+    restart,
+    held: (name) => finishedUnder(dataDir, name),
+    // The server keeps its books in memory: what is done to its folder is done while it is down.
     forget: (name) =>
-      whileDown(name, async () => {
-        await rm(pathOf(name, '.data'), { force: true });
-        await rm(pathOf(name, '.json'), { force: true });
-      }),
+      restart(() =>
+        unlessFinished(name, async () => {
+          await rm(bytesOf(name), { force: true });
+          await rm(join(dataDir, `${keyOf(name)}.json`), { force: true });
+        }),
+      ),
     lose: (name) =>
-      whileDown(name, async () => {
-        const found = await stat(pathOf(name, '.data')).catch(() => undefined);
-        if (found) await truncate(pathOf(name, '.data'), Math.floor(found.size / 2));
-      }),
-    stop: async () => {
-      await kill();
-      await rm(folder, { recursive: true, force: true });
-    },
+      restart(() =>
+        unlessFinished(name, async () => {
+          const found = await stat(bytesOf(name)).catch(() => undefined);
+          if (found) await truncate(bytesOf(name), Math.floor(found.size / 2));
+        }),
+      ),
   };
 }
 
-function answers(url: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    get(url, { agent: false }, (response) => {
-      response.resume();
-      resolve(response.statusCode === 200);
-    }).on('error', () => resolve(false));
-  });
+/** The name of an upload's files in the reference server's folder. */
+export function keyOf(name: string): string {
+  return createHash('sha256').update(name).digest('hex');
+}
+
+async function isFinished(dataDir: string, name: string): Promise<boolean> {
+  const meta = await readFile(join(dataDir, `${keyOf(name)}.json`), 'utf8').catch(() => undefined);
+  if (meta === undefined) return false;
+  return (await stat(join(dataDir, `${keyOf(name)}.data`))).size === JSON.parse(meta).sizeBytes;
+}
+
+/** What the reference server, whatever its protocol, has finished under this name. */
+export async function finishedUnder(dataDir: string, name: string): Promise<readonly string[]> {
+  if (!(await isFinished(dataDir, name))) return [];
+  return [
+    createHash('sha256')
+      .update(await readFile(join(dataDir, `${keyOf(name)}.data`)))
+      .digest('hex'),
+  ];
 }

@@ -7,7 +7,7 @@ import { PlainServer } from '../../engine/plain-server.js';
 import type { RunningServer, Subject } from '../subject.js';
 
 export const plainServerSubject: Subject = {
-  name: 'byte-offset, plain server',
+  name: 'plain-server',
   adapter: (origin, pieceBytes) =>
     byteOffset({
       statusUrl: `${origin}/status`,
