@@ -43,7 +43,10 @@ export async function s3Subject(ceph: Ceph): Promise<Subject> {
       }),
     start: async () => startBucket(ceph, client, bucket),
     pieceBytes: PART_BYTES,
-    cannot: { 'offset behind': 'S3 loses no single part of an upload' },
+    cannot: {
+      'offset behind': 'S3 loses no single part of an upload',
+      403: 'S3 says it of a signature that is over: it is signed anew, with back-off; who may sign is for the backend to say',
+    },
   };
 }
 
