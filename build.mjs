@@ -1,4 +1,4 @@
-// Builds everything that is run or published: the library's three entries, and the demo with its server.
+// Builds everything that is run or published: the library's four entries, and the demo with its server.
 // Types come from `tsc --build`; this file knows only of bundles.
 import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises';
@@ -8,7 +8,7 @@ const shared = { bundle: true, format: 'esm', target: 'es2022', logLevel: 'warni
 const dependencies = ['idb', 'workbox-window'];
 
 await Promise.all(
-  ['dist/index.js', 'dist/sw.js', 'dist/worker.js', 'dist/demo'].map((path) =>
+  ['dist/index.js', 'dist/sw.js', 'dist/shared', 'dist/conformance.js', 'dist/worker.js', 'dist/demo'].map((path) =>
     rm(path, { recursive: true, force: true }),
   ),
 );
@@ -21,11 +21,15 @@ const define = { BUILD_ID: JSON.stringify(await hashOf('demo', 'src', 'sw', 'pac
 const workers = ['byte-offset', 'chunks', 'tus', 'ietf', 's3'];
 
 await Promise.all([
+  build({ ...shared, entryPoints: { index: 'src/index.ts' }, outdir: 'dist', external: dependencies }),
+  // Together: an adapter's ProtocolFailure must be the very class that the kit's engine knows.
   build({
     ...shared,
-    entryPoints: { index: 'src/index.ts', sw: 'sw/index.ts' },
+    entryPoints: { sw: 'sw/index.ts', conformance: 'e2e/conformance/index.ts' },
     outdir: 'dist',
-    external: dependencies,
+    splitting: true,
+    chunkNames: 'shared/[hash]',
+    external: [...dependencies, 'fake-indexeddb', 'node:*'],
   }),
   // A classic script: `register('/worker.js')` works with and without `type: 'module'`.
   build({ ...shared, entryPoints: ['sw/worker.ts'], outfile: 'dist/worker.js', format: 'iife', minify: true }),

@@ -15,10 +15,13 @@ export class Life {
   readonly #transactions = new Set<IDBTransaction>();
   readonly #abort = new AbortController();
   readonly #onDeath: (() => void)[] = [];
+  readonly #network: typeof fetch;
   readonly died: Promise<void>;
 
-  constructor(stopAt = Number.POSITIVE_INFINITY) {
+  /** `network`: what its requests go through. Default: the global fetch, as it is when they are made. */
+  constructor(stopAt = Number.POSITIVE_INFINITY, network: typeof fetch = (input, init) => fetch(input, init)) {
     this.#stopAt = stopAt;
+    this.#network = network;
     this.died = new Promise((resolve) => this.#onDeath.push(resolve));
   }
 
@@ -62,11 +65,11 @@ export class Life {
     else this.#onDeath.push(listener);
   }
 
-  /** The global fetch, bound to this life: cut off when it ends. */
+  /** Its network, bound to this life: cut off when it ends. */
   readonly fetch: typeof fetch = async (input, init) => {
     const signal = init?.signal ? AbortSignal.any([init.signal, this.#abort.signal]) : this.#abort.signal;
     const url = typeof input === 'string' ? input : input.toString();
-    const response = await this.cross(fetch(url, { ...init, signal }));
+    const response = await this.cross(this.#network(url, { ...init, signal }));
     const reader = response.body?.getReader();
     if (reader === undefined) return response;
     const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -89,12 +92,26 @@ export class Life {
   }
 }
 
+/** Runs `task` as part of no life: a server, or the network, that lives in the same process. */
+export function outsideOfLives<Value>(task: () => Value): Value {
+  return lives.exit(task);
+}
+
 /** The life that the running code belongs to. */
 function current(): Life | undefined {
   return lives.getStore();
 }
 
 type Listener = (event: Event) => void;
+
+/** Where the function that asks was called from; no deeper than that, since stacks are slow. */
+function caller(): string {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 3;
+  const { stack } = new Error();
+  Error.stackTraceLimit = limit;
+  return stack?.split('\n')[3] ?? '';
+}
 
 function guard(life: Life, listener: Listener): Listener {
   return (event) => {
@@ -112,7 +129,7 @@ for (const prototype of [IDBRequest.prototype, IDBTransaction.prototype, IDBOpen
   Object.assign(prototype, {
     addEventListener(this: object, type: string, listener: Listener) {
       // fake-indexeddb listens to itself; that is the browser's part, and outlives any worker.
-      const life = /fake-indexeddb/.test(new Error().stack?.split('\n')[2] ?? '') ? undefined : current();
+      const life = /fake-indexeddb/.test(caller()) ? undefined : current();
       // One wrapper for one listener, whatever it listens to: idb has the same function for `error` and `abort`.
       const guarded = wrapped.get(listener) ?? (life === undefined ? listener : guard(life, listener));
       wrapped.set(listener, guarded);

@@ -7,7 +7,8 @@ import type { Clock } from '../../sw/clock.js';
 /** What is under way in the current test. What an earlier one left behind does not count. */
 let current = { underWay: 0, stamp: 0 };
 
-async function busy<Value>(work: Promise<Value>): Promise<Value> {
+/** No time passes while `work` is under way. */
+export async function busy<Value>(work: Promise<Value>): Promise<Value> {
   const counts = current;
   counts.underWay += 1;
   counts.stamp += 1;

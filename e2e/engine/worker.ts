@@ -25,6 +25,7 @@ export interface TestWorkerOptions extends EngineOptions {
   readonly life?: Life;
   readonly clock?: Clock;
   readonly online?: () => boolean;
+  readonly onEvent?: (event: UploadEvent) => void;
 }
 
 export function startWorker(options: TestWorkerOptions): TestWorker {
@@ -41,7 +42,10 @@ export function startWorker(options: TestWorkerOptions): TestWorker {
       fetch: life.fetch,
       online,
       newId: () => crypto.randomUUID(),
-      post: (event) => events.push(event),
+      post: (event) => {
+        events.push(event);
+        options.onEvent?.(event);
+      },
       holdLock: (task) => hold(`${databaseName}:driver`, life, task),
     }),
   );
