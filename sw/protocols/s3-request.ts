@@ -132,7 +132,8 @@ async function opened(response: Response, io: Io): Promise<S3SignedRequest> {
   const { url, status, ok, headers } = response;
   const answer: Answer = { url, status, ok, text: await response.text(), header: (name) => headers.get(name) };
   const place = response.url || 'sign()';
-  if (!ok) throw refusal(place, answer, io.nowMs(), { 404: 'fatal', 410: 'fatal' });
+  // It has no state of this file to disagree about.
+  if (!ok) throw refusal(place, answer, io.nowMs(), { 404: 'fatal', 409: 'fatal', 410: 'fatal', 412: 'fatal' });
   try {
     return JSON.parse(answer.text);
   } catch {

@@ -303,7 +303,7 @@ describe('putting the parts together', () => {
     expect(sent?.body?.type).toBe('');
     const part = (n: number) => `<Part><PartNumber>${n}</PartNumber><ETag>&#34;e${n}&#34;</ETag></Part>`;
     expect(await sent?.body?.text()).toBe(
-      `<CompleteMultipartUpload>${[1, 2, 3].map(part).join('')}</CompleteMultipartUpload>`,
+      `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${[1, 2, 3].map(part).join('')}</CompleteMultipartUpload>`,
     );
   });
 
@@ -431,6 +431,7 @@ describe('the signature', () => {
     ['401', async () => new Response('', { status: 401 }), { verdict: 'auth', code: 'unauthorized' }],
     ['403', async () => new Response('', { status: 403 }), { verdict: 'auth', code: 'unauthorized' }],
     ['404', async () => new Response('', { status: 404 }), { verdict: 'fatal', code: 'refused' }],
+    ['409', async () => new Response('', { status: 409 }), { verdict: 'fatal', code: 'refused' }],
     ['413', async () => new Response('', { status: 413 }), { verdict: 'smaller', code: 'too-large' }],
     ['422', async () => new Response('no cats', { status: 422 }), { verdict: 'fatal', code: 'refused' }],
     [

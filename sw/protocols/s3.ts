@@ -42,6 +42,7 @@ export interface S3Options {
 const SMALLEST_PART = 5_242_880;
 const LARGEST_PART = 5_368_709_120;
 const MOST_PARTS = 10_000;
+const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 /** A page has at most 1000 parts, of 250 characters each; of 700 with every checksum there is. */
 const LIST_CHARACTERS = 2_000_000;
 /** It can take minutes; but Chromium ends a worker 300 s into one event, and asking again does no harm. */
@@ -159,7 +160,7 @@ export function s3(options: S3Options): Adapter {
       );
       // CompleteMultipartUpload: "parts in ascending order".
       const answer = await askS3(sign, upload, { type: 'complete', uploadId }, io, {
-        body: new Blob(['<CompleteMultipartUpload>', ...xml, '</CompleteMultipartUpload>']),
+        body: new Blob([`<CompleteMultipartUpload xmlns="${NAMESPACE}">`, ...xml, '</CompleteMultipartUpload>']),
         patienceMs: COMPLETE_PATIENCE_MS,
       });
       if (answer.gone) return finishedOrGone(upload, io, 'resync');
