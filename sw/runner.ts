@@ -196,16 +196,16 @@ class Run {
     await this.#enter();
     const left = ranges.values();
     const over = new AbortController();
-    let failed: { readonly cause: unknown } | undefined;
+    const failed: unknown[] = [];
     const sendNext = async () => {
-      const range: Range | undefined = failed ? undefined : left.next().value;
+      const range: Range | undefined = failed.length > 0 ? undefined : left.next().value;
       if (range === undefined) return over.abort();
       try {
         const reply = await this.#transfer(range, bytes);
         if (sizeBytes === 0) this.#emptySent = true;
         await this.#replied(reply, range);
       } catch (cause) {
-        failed ??= { cause };
+        failed.push(cause);
       }
     };
     const own = async () => {
@@ -220,7 +220,7 @@ class Run {
       }
     };
     await Promise.all([own(), ...ranges.slice(1, concurrency).map(beside)]);
-    if (failed !== undefined) throw failed.cause;
+    if (failed.length > 0) throw sternest(failed);
   }
 
   async #transfer(range: Range, bytes: Blob): Promise<Reply> {
@@ -410,6 +410,15 @@ class Run {
       if (transfer) outbox.speed(this.#record.id, pace.end(transfer, acknowledgedBytes, clock.now()));
     }
   }
+}
+
+/** Of what became of several parts: whatever ends the run, then what is definite, then the longest Retry-After. */
+function sternest(causes: readonly unknown[]): unknown {
+  const rank = (cause: unknown) => {
+    if (!(cause instanceof ProtocolFailure)) return Infinity;
+    return ['fatal', 'auth'].includes(cause.verdict) ? Number.MAX_VALUE : (cause.retryAfterMs ?? -1);
+  };
+  return causes.reduce((most, cause) => (rank(cause) > rank(most) ? cause : most));
 }
 
 /** A hook of the app (`fileId`), or an adapter, has thrown: to try again would be the same again. */

@@ -5,21 +5,13 @@ import { describe, expect, test } from 'vitest';
 import { printFailure, printTable } from './report.js';
 import { runSeeds } from './seeds.js';
 import { subjects } from './subjects/all.js';
-import { type Failure, runTable } from './table.js';
-
-/** Mistakes that are known and not yet corrected: by subject, what the judge says of them. Goes with the correction. */
-const open: Readonly<Record<string, string>> = { chunks: 'came before the Retry-After of #0' };
-
-const unknown = (subject: string) => (failure: Failure) =>
-  !failure.wrong.every((each) => each.includes(open[subject] ?? '\0'));
+import { runTable } from './table.js';
 
 describe.each(subjects.map((subject) => [subject.name, subject] as const))('%s', (_name, subject) => {
   test('passes every cell of the table', { timeout: 120_000 }, async () => {
     const cells = await runTable(subject);
     const failures = cells.flatMap(({ row, failures }) => failures.map((failure) => ({ ...failure, row })));
-    const news = failures.filter(unknown(subject.name));
-    expect(news.map((failure) => printFailure(failure, failure.row)).join('\n')).toBe('');
-    expect(failures.length > 0, 'a known mistake is gone, or a new one is there').toBe(subject.name in open);
+    expect(failures.map((failure) => printFailure(failure, failure.row)).join('\n')).toBe('');
     // What is neither run nor excused would be green for nothing.
     for (const { row, outcome, runs, note } of cells) expect(outcome === 'n/a' ? note : runs, row).toBeTruthy();
     expect(printTable(cells)).toContain(subject.name);
@@ -27,11 +19,6 @@ describe.each(subjects.map((subject) => [subject.name, subject] as const))('%s',
 
   test('delivers whatever chance does to it', { timeout: 120_000 }, async () => {
     const { failures } = await runSeeds(subject, { runs: 25 });
-    expect(
-      failures
-        .filter(unknown(subject.name))
-        .map((failure) => printFailure(failure, `seed ${failure.seed}`))
-        .join('\n'),
-    ).toBe('');
+    expect(failures.map((failure) => printFailure(failure, `seed ${failure.seed}`)).join('\n')).toBe('');
   });
 });

@@ -161,3 +161,26 @@ test('a refusal that ends the upload on the server is final, and a retry makes a
   await stage.delivery(file);
   expect(books.trace.filter((call) => call === 'create')).toHaveLength(2);
 });
+
+test('of two parts that are refused, the one with the longer Retry-After decides', async () => {
+  const refused = (retryAfterMs?: number) =>
+    new ProtocolFailure('unreachable', 'server-error', 'not now', { httpStatus: 503, retryAfterMs });
+  const askedAtMs: number[] = [];
+  let away = true;
+  const { adapter, books } = partServer();
+  const send: Adapter['send'] = async (upload, state, range, bytes, io) => {
+    askedAtMs.push(io.nowMs());
+    if (!away) return adapter.send(upload, state, range, bytes, io);
+    // All of them are under way before the first is refused.
+    await io.sleep(10 + range[0] / 1000);
+    throw refused(range[0] === 1000 ? 600_000 : undefined);
+  };
+  const stage = await setStage({}, { endpoints: () => ({ parts: { ...adapter, send } }) });
+  const file = fileOf('a.bin', 3000);
+  await stage.add([file], { endpoint: 'parts' });
+  await stage.time.until('it waits', async () => (await stage.named('a.bin')).status === 'waiting');
+  away = false;
+  await stage.delivery(file);
+  expect(books.finished.has('a.bin')).toBe(true);
+  expect((askedAtMs[3] ?? 0) - (askedAtMs[0] ?? 0)).toBeGreaterThanOrEqual(600_000);
+});
