@@ -152,7 +152,8 @@ export class Wire {
       try {
         const response = await this.#carry(entry, message, signal ?? undefined);
         entry.seen = String(response.type === 'opaqueredirect' ? 'a redirect' : response.status);
-        return response;
+        // A made response has no URL of its own.
+        return Object.defineProperty(response, 'url', { value: url.href });
       } catch (cause) {
         entry.seen = signal?.aborted ? 'ended' : 'no answer';
         if (cause instanceof ServerSilent) this.complaints.push(cause.message);
