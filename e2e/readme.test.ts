@@ -15,6 +15,12 @@ test('every error code has its row, and there is no row without a code', () => {
   expect(rows).toEqual([...errorCodes]);
 });
 
+test('every block of JSON is JSON', () => {
+  const blocks = [...readme.matchAll(/```json\n(.*?)```/gs)].map(([, text]) => text ?? '');
+  expect(blocks.length).toBeGreaterThan(0);
+  for (const block of blocks) expect(JSON.parse(block)).toBeTypeOf('object');
+});
+
 test('every block of TypeScript compiles', { timeout: 60_000 }, () => {
   const folder = join(root, 'node_modules/.cache/backhaul-readme');
   rmSync(folder, { recursive: true, force: true });
