@@ -139,17 +139,18 @@ export function resumableUpload(options: ResumableUploadOptions): Adapter {
       // "[...] SHOULD retry the request with a smaller size residing between min-append-size and max-append-size."
       return { held: [[0, start]], ...(limits && { limits }) };
     }
-    if (final && isGone(answer) && forgets(state, io)) return whole(upload);
     const { status } = answer;
     // Nothing was missing, and the server had not said that it waits for the end: it has refused to end it twice.
     const wasOpen = state['open'] === true;
     if (start === end && !wasOpen && status < 500 && ![401, 403, 408, 423, 425, 429].includes(status)) {
       return whole(upload);
     }
-    // Said to the second of two equal requests, which browsers send by themselves after a reset.
-    if (final && /#(inconsistent-upload-length|completed-upload)$/.test(problemIn(answer).type)) {
+    // Said to the second of two equal requests, which browsers send by themselves after a reset; since -12 with no
+    // problem type of its own, and then "complete" and "gone" look the same.
+    if (final && (isGone(answer) || /#(inconsistent-upload-length|completed-upload)$/.test(problemIn(answer).type))) {
       const reply = await ask(upload, state, io, forgets(state, io));
-      if (reply.done || reply.held?.[0]?.[1] === end) return reply;
+      // What still waits for its end was not ended by the first one.
+      if (reply.done || (reply.held?.[0]?.[1] === end && (start < end || !reply.state?.['open']))) return reply;
     }
     throw refused(url, answer, io);
   }
