@@ -361,7 +361,7 @@ class Run {
     return {
       request: (url, options) => this.#request(url, options),
       bytes: () => this.#bytes(),
-      sleep: (delayMs) => clock.sleep(delayMs, signal),
+      sleep: (delayMs, stop = signal) => clock.sleep(delayMs, AbortSignal.any([signal, stop])),
       nowMs: () => clock.now(),
     };
   }
@@ -392,10 +392,9 @@ class Run {
         headers: () => adapter.requests?.headers?.(this.#record) ?? {},
       });
     const hedged = this.#silent && ['GET', 'HEAD'].includes(options.method);
-    const sleep = (delayMs: number, stop: AbortSignal) => clock.sleep(delayMs, stop);
     let acknowledgedBytes = 0;
     try {
-      const answer = await (hedged ? hedge(once, pace.hedgeMs(), sleep) : once(signal));
+      const answer = await (hedged ? hedge(once, pace.hedgeMs(), this.#io().sleep) : once(signal));
       if (answer.ok && patienceMs === 0) acknowledgedBytes = sizeBytes;
       if (sizeBytes === 0 && patienceMs === 0) pace.probed(clock.now() - startedAtMs);
       return answer;

@@ -259,6 +259,26 @@ describe('an adapter', () => {
     expect(asked).toBeLessThan(300);
   });
 
+  test('may end a wait of its own, and then no timer is left', async () => {
+    const { time, engine, store } = engineWith(
+      {},
+      {
+        send: async (_upload, _state, _range, _bytes, io) => {
+          const over = new AbortController();
+          const limit = io.sleep(30_000, over.signal);
+          over.abort(new Error('enough'));
+          await expect(limit).rejects.toThrow('enough');
+          return {};
+        },
+      },
+    );
+    await store('a.bin');
+    await engine.scheduler.wake('command');
+    await time.until('delivery', async () => (await statusOf(engine, 'a.bin')) === 'completed', 10_000);
+    await time.pass(1000);
+    expect(time.timers).toBe(0);
+  });
+
   test('whose `complete` fails once is asked again, and then it is done', async () => {
     let asked = 0;
     const { time, engine, sent, store } = engineWith(

@@ -60,8 +60,8 @@ export interface Io {
   request(url: string, options: RequestOptions): Promise<Answer>;
   /** The whole file, for hashes and for requests beside `send`. Read it in slices: memory does not grow with the file. */
   bytes(): Promise<Blob>;
-  /** Rejects when the upload is stopped meanwhile. */
-  sleep(delayMs: number): Promise<void>;
+  /** Rejects when the upload is stopped meanwhile, or `signal` is aborted; then no timer is left. */
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
   /** Epoch. */
   nowMs(): number;
 }
