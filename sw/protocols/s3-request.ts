@@ -113,8 +113,9 @@ async function signed(sign: S3Sign, operation: S3Operation, io: Io): Promise<S3S
     const given = await sign(operation);
     return given instanceof Response ? opened(given, io) : given;
   };
+  const over = new AbortController();
   const late = async () => {
-    await io.sleep(SIGN_LIMIT_MS);
+    await io.sleep(SIGN_LIMIT_MS, over.signal);
     throw new ProtocolFailure('unreachable', 'timeout', `sign(): no answer in ${SIGN_LIMIT_MS / 1000} s.`);
   };
   try {
@@ -124,6 +125,8 @@ async function signed(sign: S3Sign, operation: S3Operation, io: Io): Promise<S3S
   } catch (cause) {
     if (cause instanceof ProtocolFailure) throw cause;
     throw new ProtocolFailure('unreachable', 'network', `sign() failed: ${cause}. It is tried again.`, { cause });
+  } finally {
+    over.abort();
   }
 }
 

@@ -1,6 +1,7 @@
 // The S3 protocol as request traces: what is signed, what is asked, and what is made of each answer. knowledge/protocols.md A5.
 
 import { describe, expect, test } from 'vitest';
+import { VirtualTime } from '../../e2e/engine/virtual-time.js';
 import { type Answer, type Io, ProtocolFailure, type RequestOptions, type UploadSource } from './adapter.js';
 import { type S3Options, s3 } from './s3.js';
 import type { S3Operation, S3SignedRequest } from './s3-request.js';
@@ -460,5 +461,14 @@ describe('the signature', () => {
   test('that never comes is given up', async () => {
     const { outcome } = await ask(() => new Promise(() => {}), { sleep: async () => {} });
     expect(outcome).toMatchObject({ verdict: 'unreachable', code: 'timeout' });
+  });
+
+  test.each<[string, S3Options['sign']]>([
+    ['is there', async () => ({ url: 'https://s3/k?s' })],
+    ['fails', () => Promise.reject(new TypeError('Failed to fetch'))],
+  ])('that %s leaves no timer behind', async (_, sign) => {
+    const time = new VirtualTime();
+    await ask(sign, { sleep: (delayMs, signal) => time.sleep(delayMs, signal) });
+    expect(time.timers).toBe(0);
   });
 });
