@@ -59,8 +59,7 @@ export function installBackhaul(options: BackhaulOptions): void {
 
 async function start(engine: Engine, reason: 'start' | 'sync'): Promise<void> {
   try {
-    await engine.prune();
-    await engine.scheduler.wake(reason);
+    await Promise.all([engine.scheduler.wake(reason), engine.prune()]);
   } catch {
     // The store is out of order; the first command will say so to a page.
   }

@@ -159,6 +159,24 @@ test('a failing storage refuses each file by itself, and keeps those that it tak
   expect(calls).toBeLessThan(12);
 });
 
+test('an answer does not wait until the files behind it are stored', async () => {
+  const { store, intake } = tools();
+  const order: string[] = [];
+  const add = store.add.bind(store);
+  store.add = async (uploads) => {
+    const added = await add(uploads);
+    order.push(`stored ${uploads[0]?.name}`);
+    return added;
+  };
+  await Promise.all(
+    ['a', 'b'].map(async (name) => {
+      await acceptFiles(enqueue({ name, file: blob(100_000) }), intake);
+      order.push(`answered ${name}`);
+    }),
+  );
+  expect(order).toEqual(['stored a', 'answered a', 'stored b', 'answered b']);
+});
+
 test('nothing to accept is accepted', async () => {
   const { intake } = tools();
   expect(await acceptFiles(enqueue(), intake)).toEqual([]);

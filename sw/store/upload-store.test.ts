@@ -415,6 +415,24 @@ describe('forgetting', () => {
     expect(await store.prune(100, 10)).toEqual([]);
   });
 
+  test('prunes what ended behind many that have not, a few at a time', async () => {
+    const { store, raw } = newStore();
+    const [damaged] = await store.add(['a', 'b', 'c', 'old', 'd', 'older', 'damaged'].map((name) => file(name)));
+    for (const name of ['old', 'older']) await to(store, name, { type: 'cancelled', atMs: 99 });
+    const database = await raw();
+    // As the last of all, it is where the next look would begin.
+    await database.put('uploads', {
+      ...damaged?.record,
+      id: 'id-damaged',
+      fingerprint: 'damaged',
+      order: 'z',
+    } as never);
+    expect(await store.prune(100, 2)).toEqual(['id-old']);
+    expect(await store.prune(100, 2)).toEqual(['id-older']);
+    expect(await store.prune(100, 2)).toEqual([]);
+    expect(await store.prune(100, 1)).toEqual([]);
+  });
+
   test('gives the order of what is gone to nobody who would come before', async () => {
     const { store } = newStore();
     await store.add([file('a'), file('b')]);

@@ -234,6 +234,8 @@ export class UploadStore {
 
   /** Forgets settled uploads with all they have; answers with those that are gone. Others are left alone. */
   async remove(ids: readonly string[]): Promise<readonly UploadId[]> {
+    // Even an empty transaction waits for those before it.
+    if (ids.length === 0) return [];
     return this.#write(bothStores, async (transaction) => {
       const store = transaction.objectStore('uploads');
       const values = await getAll(store, ids);
@@ -250,14 +252,19 @@ export class UploadStore {
     });
   }
 
-  /** Forgets what completed or was cancelled before `beforeMs`; at most `limit` records are looked at. */
+  /** Forgets the oldest that completed or were cancelled before `beforeMs`: those among the first `limit` that hold one. */
   async prune(beforeMs: number, limit: number): Promise<readonly UploadId[]> {
-    const oldest = await this.list(-1, limit);
-    const ended = oldest.filter((item) => {
-      const state = 'course' in item && item.course.state;
-      return state && 'atMs' in state && state.atMs < beforeMs;
-    });
-    return ended.length === 0 ? [] : this.remove(ended.map(({ id }) => id));
+    for (let afterOrder = -1; ; ) {
+      const page = await this.list(afterOrder, limit);
+      const ended = page.filter((item) => {
+        const state = 'course' in item && item.course.state;
+        return state && 'atMs' in state && state.atMs < beforeMs;
+      });
+      // A damaged record has no order to go on from.
+      const { order: last = -1 } = page.at(-1) ?? {};
+      if (ended.length > 0 || last <= afterOrder) return this.remove(ended.map(({ id }) => id));
+      afterOrder = last;
+    }
   }
 
   async close(): Promise<void> {
