@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { CreateBucketCommand, PutBucketCorsCommand, S3Client } from '@aws-sdk/client-s3';
-import { whyNoCeph } from './ceph-install.js';
+import { whyMissing } from './debian-install.js';
 import { freePort } from './free-port.js';
 
 export interface CephOptions {
@@ -37,6 +37,12 @@ export interface Ceph {
 
 export type CephOrReason = { readonly ceph: Ceph } | { readonly reason: string };
 
+const SOFTWARE = {
+  programs: ['ceph', 'ceph-authtool', 'ceph-mon', 'ceph-osd', 'monmaptool', 'radosgw', 'radosgw-admin', 'setpriv'],
+  // The manager is never started, but the monitor's package asks for it.
+  packages: ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-mgr'],
+  variable: 'CEPH',
+};
 const HOST = '127.0.0.1';
 /** The start takes about 15 s on two idle cores, minutes on busy ones. */
 const START_LIMIT_MS = 240_000;
@@ -44,7 +50,7 @@ const REGION = 'us-east-1';
 
 /** The one way to a cluster: started, or the reason why there is none here. A cluster that fails to start is an error. */
 export async function cephOrReason(options: CephOptions = {}): Promise<CephOrReason> {
-  const reason = await whyNoCeph();
+  const reason = await whyMissing(SOFTWARE);
   return reason === undefined ? { ceph: await startCeph(options) } : { reason };
 }
 
