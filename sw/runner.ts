@@ -66,6 +66,9 @@ const UNREADABLE_MESSAGE = 'The browser lost this file. Add it again: it goes on
 /** How often a server is asked to free what was cancelled. With the back-off that is about an hour. A guess. */
 const FREE_ATTEMPTS = 12;
 
+/** How often a time limit is looked at again: what others show of the link meanwhile can shorten it. */
+const LIMIT_LOOK_MS = 1000;
+
 class Ended extends Error {}
 
 export async function runUpload(queued: UploadRecord, context: RunnerContext): Promise<RunOutcome> {
@@ -372,15 +375,14 @@ class Run {
     const { attempt } = this.#record.course;
     const { patienceMs = 0 } = options;
     const sizeBytes = options.body?.size ?? 0;
-    const transfer = sizeBytes > 0 ? pace.begin(clock.now()) : undefined;
+    const transfer = sizeBytes > 0 ? pace.begin(clock.now(), sizeBytes) : undefined;
     const startedAtMs = clock.now();
-    const limitMs = () =>
-      patienceMs + (transfer ? pace.limitMs(sizeBytes, attempt, transfer) : pace.probeLimitMs(attempt));
+    const limitMs = () => patienceMs + (transfer ? pace.limitMs(transfer, attempt) : pace.probeLimitMs(attempt));
     const limit = async (stop: AbortSignal) => {
       for (;;) {
         const leftMs = startedAtMs + limitMs() - clock.now();
         if (leftMs <= 0) return clock.now() - startedAtMs;
-        await clock.sleep(leftMs, stop);
+        await clock.sleep(Math.min(leftMs, LIMIT_LOOK_MS), stop);
       }
     };
     const once = (stop: AbortSignal) =>

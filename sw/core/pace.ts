@@ -19,10 +19,13 @@ const SHORTEST_HEDGE_MS = 700;
 /** One request under way. */
 export interface Transfer {
   readonly startedAtMs: number;
+  readonly bytes: number;
   /** What was known of the link when it began. A stall of one request must not give the others that stall more time. */
   readonly bytesPerSecond: number | undefined;
   /** The most requests that shared the link with it, itself included. */
   peak: number;
+  /** Of its body and of all that shared the link with it. */
+  sharedBytes: number;
 }
 
 /** What is known of one endpoint's link. A cache: a new worker starts without it. */
@@ -34,8 +37,13 @@ export class Pace {
   #ceilingBytes = Infinity;
   readonly #transfers = new Set<Transfer>();
 
-  begin(nowMs: number): Transfer {
-    const transfer = { startedAtMs: nowMs, bytesPerSecond: this.#bytesPerSecond, peak: 0 };
+  begin(nowMs: number, bytes: number): Transfer {
+    const transfer = { startedAtMs: nowMs, bytes, bytesPerSecond: this.#bytesPerSecond, peak: 0, sharedBytes: 0 };
+    for (const each of this.#transfers) {
+      each.sharedBytes += bytes;
+      transfer.sharedBytes += each.bytes;
+    }
+    transfer.sharedBytes += bytes;
     this.#transfers.add(transfer);
     for (const each of this.#transfers) each.peak = Math.max(each.peak, this.#transfers.size);
     return transfer;
@@ -69,13 +77,15 @@ export class Pace {
     return Math.min(this.#ceilingBytes, Math.floor(bytes));
   }
 
-  /** Time that the answer to a body of `bytes` may take; doubles with each attempt that gained nothing. */
-  limitMs(bytes: number, attempt: number, transfer?: Transfer): number {
-    const rate = transfer ? transfer.bytesPerSecond : this.#bytesPerSecond;
+  /**
+   * Time that the answer to a transfer's body may take; doubles with each attempt that gained nothing. It grows with what
+   * shares the link, and shrinks as soon as others show that the link is fast: a first part of 8 MB on a link of which
+   * nothing was known would otherwise be given two minutes.
+   */
+  limitMs({ bytes, bytesPerSecond = 0, peak, sharedBytes }: Transfer, attempt: number): number {
+    const rate = Math.max(bytesPerSecond, this.#bytesPerSecond ?? 0);
     const expectedMs =
-      rate === undefined
-        ? (bytes / FLOOR_BYTES_PER_SECOND) * 1000
-        : (2 * bytes * 1000 * (transfer?.peak ?? this.#transfers.size + 1)) / rate;
+      rate === 0 ? (bytes / FLOOR_BYTES_PER_SECOND) * 1000 : (2 * Math.min(bytes * peak, sharedBytes) * 1000) / rate;
     return Math.min(LONGEST_LIMIT_MS, Math.max(SHORTEST_LIMIT_MS, expectedMs) * 2 ** Math.min(attempt, 4));
   }
 
