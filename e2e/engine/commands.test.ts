@@ -614,7 +614,9 @@ describe('what must not stop the others', () => {
     await stage.worker.send({ type: 'control', control: 'resume', ids: 'all' });
     await stage.time.until('delivery', async () => (await stage.named('sound.bin')).status === 'completed');
     await stage.time.until('lost', async () => (await stage.named('evicted.bin')).status === 'lost');
-    expect(await stage.named('evicted.bin')).toMatchObject({ error: { code: 'bytes-lost' } });
+    expect(await stage.named('evicted.bin')).toMatchObject({
+      error: { code: 'bytes-lost', message: expect.stringContaining('"evicted.bin"') },
+    });
     await stage.add(files.slice(0, 1));
     await stage.delivery(...files);
   });
