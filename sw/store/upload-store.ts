@@ -362,6 +362,11 @@ function storageFailed(what: string, cause: unknown): UploadError {
   if (nameOf(cause) === 'QuotaExceededError') {
     return new UploadError('quota-exceeded', 'No room on this device. Free some space, then retry.', { cause });
   }
+  if (nameOf(cause) === 'VersionError') {
+    const message =
+      'A newer version of Backhaul wrote the uploads on this device. They stay as they are: reload the page.';
+    return new UploadError('version-mismatch', message, { cause });
+  }
   const message = `IndexedDB could not ${what} (${toWire(cause).message}). Reload; else the storage is damaged or blocked.`;
   return new UploadError('storage-failed', message, { cause });
 }
