@@ -174,7 +174,10 @@ describe('a file that cannot be accepted', () => {
     const { outcomes } = await enqueue(stage, items);
     expect(outcomes).toMatchObject([
       { type: 'accepted' },
-      { type: 'rejected', error: { code: 'quota-exceeded', message: expect.stringContaining('big.bin') } },
+      {
+        type: 'rejected',
+        error: { code: 'quota-exceeded', message: expect.stringContaining('"big.bin" needs 1 MB, less is free.') },
+      },
       { type: 'accepted' },
       { type: 'accepted' },
     ]);

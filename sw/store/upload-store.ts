@@ -157,6 +157,14 @@ export class UploadStore {
     }
   }
 
+  /** Whether the same endpoint and fingerprint is here. */
+  async knows({ endpoint, fingerprint }: NewUpload): Promise<boolean> {
+    const key = await this.#read((database) =>
+      database.getKeyFromIndex('uploads', 'byFingerprint', [endpoint, fingerprint]),
+    );
+    return key !== undefined;
+  }
+
   async get(id: string): Promise<UploadRecord | undefined> {
     return parseRecord(await this.#read((database) => database.get('uploads', id)));
   }
