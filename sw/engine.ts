@@ -17,6 +17,8 @@ export interface Host {
   readonly holdLock: HoldLock;
   readonly online: () => boolean;
   readonly newId: () => string;
+  /** What the browser says of its room. Rejects where it says nothing. */
+  readonly estimate: () => Promise<StorageEstimate>;
   readonly post: (event: UploadEvent) => void;
 }
 

@@ -29,6 +29,8 @@ export function installBackhaul(options: BackhaulOptions): void {
     holdLock: (task) => navigator.locks.request(name, task),
     online: () => navigator.onLine,
     newId: () => crypto.randomUUID(),
+    // No `navigator.storage` in WebKitGTK.
+    estimate: async () => navigator.storage.estimate(),
     post: (event) => channel.postMessage(envelope(event)),
   });
   const updated = watchForUpdate(self.registration, self.serviceWorker);

@@ -14,7 +14,7 @@ import { UploadStore } from './store/upload-store.js';
 const LARGE = 600_000;
 let databases = 0;
 
-function tools() {
+function tools(estimate: IntakeTools['estimate'] = async () => ({})) {
   databases += 1;
   const store = new UploadStore(`intake-${databases}`);
   onTestFinished(() => store.close());
@@ -32,6 +32,7 @@ function tools() {
     store,
     outbox,
     clock: systemClock,
+    estimate,
     newId: () => {
       ids += 1;
       return `id-${ids}`;
@@ -180,4 +181,49 @@ test('an answer does not wait until the files behind it are stored', async () =>
 test('nothing to accept is accepted', async () => {
   const { intake } = tools();
   expect(await acceptFiles(enqueue(), intake)).toEqual([]);
+});
+
+const filesOf = (...names: readonly string[]) =>
+  enqueue(...names.map((name) => ({ name, file: new Blob([new Uint8Array(1_200_000)]) })));
+const room = (freeBytes: number) => async () => ({ usage: 500, quota: 500 + freeBytes });
+
+test('what does not fit beside the others is refused with numbers', async () => {
+  const { intake } = tools(room(3_500_000));
+  const outcomes = await acceptFiles(filesOf('a.bin', 'b.bin', 'c.bin'), intake);
+  expect(outcomes).toMatchObject([
+    { type: 'accepted' },
+    { type: 'accepted' },
+    {
+      type: 'rejected',
+      error: {
+        code: 'quota-exceeded',
+        message: '"c.bin" needs 2 MB, 1 MB free. Free some space, then add it again.',
+      },
+    },
+  ]);
+});
+
+test('the same file again needs no room', async () => {
+  const { intake } = tools();
+  await acceptFiles(filesOf('a.bin'), intake);
+  const again = await acceptFiles(filesOf('a.bin', 'b.bin'), { ...intake, estimate: room(0) });
+  expect(again).toMatchObject([{ type: 'accepted' }, { type: 'rejected', error: { code: 'quota-exceeded' } }]);
+});
+
+test.each<[string, IntakeTools['estimate']]>([
+  ['is missing', async () => Promise.reject(new TypeError('navigator.storage is undefined'))],
+  ['never answers', () => new Promise(() => {})],
+  ['says nothing', async () => ({})],
+])('an estimate that %s stops no file', async (_, estimate) => {
+  const { intake } = tools(estimate);
+  expect(await acceptFiles(filesOf('a.bin'), intake)).toMatchObject([{ type: 'accepted' }]);
+});
+
+test('10 GiB free is what Chromium always says: a larger file is tried', async () => {
+  const { intake } = tools(room(10 * 2 ** 30));
+  const file = new Blob(['x']);
+  Object.defineProperty(file, 'size', { value: 11 * 2 ** 30 });
+  const [outcome] = await acceptFiles(enqueue({ name: 'film.mp4', file }), intake);
+  // Not a byte of it is there to be read back.
+  expect(outcome).toMatchObject({ type: 'rejected', error: { code: 'file-changed' } });
 });

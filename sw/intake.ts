@@ -4,7 +4,7 @@
 import { type ErrorCode, toWire, UploadError } from '../src/contracts/errors.js';
 import type { Command, EnqueueItem, EnqueueOutcome } from '../src/contracts/messages.js';
 import type { UploadId } from '../src/contracts/upload.js';
-import type { Clock } from './clock.js';
+import { type Clock, within } from './clock.js';
 import type { Outbox } from './outbox.js';
 import { isReadable, lastByte, read } from './readable.js';
 import type { Added, NewUpload, UploadStore } from './store/upload-store.js';
@@ -20,11 +20,17 @@ const VERIFIED_BYTES = 524_288;
 /** Up to here bytes are stored as an ArrayBuffer: 1.5 times faster than a Blob row for 10 kB files. */
 const INLINE_BYTES = 65_536;
 
+/** Chromium reports this much as free whatever is (its guard against fingerprinting), so no more can be read from it. */
+const REPORTED_AT_MOST_BYTES = 10 * 2 ** 30;
+/** An estimate takes 1 ms; one that has not come by then is not waited for. A guess. */
+const ESTIMATE_LIMIT_MS = 1000;
+
 export interface IntakeTools {
   readonly store: UploadStore;
   readonly outbox: Outbox;
   readonly clock: Clock;
   readonly newId: () => string;
+  readonly estimate: () => Promise<StorageEstimate>;
   /** True for a name that installBackhaul gave to a server. */
   readonly isEndpoint: (name: string) => boolean;
 }
@@ -32,7 +38,11 @@ export interface IntakeTools {
 /** One outcome for each item, in their order. What is `accepted` is durable. */
 export async function acceptFiles(command: Enqueue, tools: IntakeTools): Promise<readonly EnqueueOutcome[]> {
   if (!tools.isEndpoint(command.endpoint)) throw unknownEndpoint(command.endpoint);
-  const prepared = await Promise.all(command.items.map((item) => prepare(item, command, tools)));
+  const [freeBytes, ...made] = await Promise.all([
+    roomFor(tools),
+    ...command.items.map((item) => prepare(item, command, tools)),
+  ]);
+  const prepared = await withinRoom(made, freeBytes, tools.store);
   const good = prepared.filter((upload): upload is NewUpload => !(upload instanceof UploadError));
   const stored = (await storeBatch(good, tools)).values();
   return prepared.map((upload) => {
@@ -41,6 +51,36 @@ export async function acceptFiles(command: Enqueue, tools: IntakeTools): Promise
       ? { type: 'rejected', error: toWire(result) }
       : { type: 'accepted', snapshot: tools.outbox.snapshot(result.record) };
   });
+}
+
+/** Bytes that are free; Infinity where that cannot be known. A hint: what it lets in may still find no room. */
+async function roomFor({ estimate, clock }: IntakeTools): Promise<number> {
+  const { quota = Infinity, usage = 0 } = await within<StorageEstimate>(
+    estimate().catch(() => ({})),
+    ESTIMATE_LIMIT_MS,
+    clock,
+    {},
+  );
+  return quota - usage < REPORTED_AT_MOST_BYTES ? quota - usage : Infinity;
+}
+
+/** Refuses, in their order, those for which the others leave no room. One that is here already needs none. */
+async function withinRoom(
+  uploads: readonly (NewUpload | UploadError)[],
+  freeBytes: number,
+  store: UploadStore,
+): Promise<readonly (NewUpload | UploadError)[]> {
+  let leftBytes = freeBytes;
+  const checked: (NewUpload | UploadError)[] = [];
+  for (const upload of uploads) {
+    if (upload instanceof UploadError) checked.push(upload);
+    else if (upload.sizeBytes <= leftBytes) {
+      leftBytes -= upload.sizeBytes;
+      checked.push(upload);
+    } else if (await store.knows(upload)) checked.push(upload);
+    else checked.push(noRoom(upload, `${Math.max(0, Math.floor(leftBytes / 1e6))} MB free`));
+  }
+  return checked;
 }
 
 async function prepare(
@@ -107,18 +147,23 @@ async function verify(
 }
 
 /** A refused transaction does not say which way its file is bad; the file itself does. */
-async function blame({ name, bytes }: NewUpload, cause: unknown, clock: Clock): Promise<UploadError> {
+async function blame(upload: NewUpload, cause: unknown, clock: Clock): Promise<UploadError> {
+  const { name, bytes } = upload;
   // The store throws nothing else.
   const error = cause as UploadError;
-  if (error.code === 'quota-exceeded') {
-    return refuse(error.code, name, 'finds no room on this device. Free some space, then add it again.', cause);
-  }
+  if (error.code === 'quota-exceeded') return noRoom(upload, 'less is free', cause);
   try {
     if (bytes instanceof Blob) await read(lastByte(bytes), clock);
   } catch (reading) {
     return unreadable(name, reading);
   }
   return error;
+}
+
+/** Rounded apart, so that what is needed always reads as more than what is free. */
+function noRoom({ name, sizeBytes }: NewUpload, free: string, cause?: unknown): UploadError {
+  const what = `needs ${Math.ceil(sizeBytes / 1e6)} MB, ${free}. Free some space, then add it again.`;
+  return refuse('quota-exceeded', name, what, cause);
 }
 
 /** What a failed read means: NotFoundError, NotReadableError ... are the same in every browser. */

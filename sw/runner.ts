@@ -61,8 +61,6 @@ export interface RunnerContext extends RunnerTools {
 /** Why a run ended: settled for good, taken over by a user's command, or waiting. */
 export type RunOutcome = 'ended' | Extract<Decision, { type: 'wait' }>;
 
-const UNREADABLE_MESSAGE = 'The browser lost this file. Add it again: it goes on where it stands.';
-
 /** How often a server is asked to free what was cancelled. With the back-off that is about an hour. A guess. */
 const FREE_ATTEMPTS = 12;
 
@@ -342,7 +340,8 @@ class Run {
   }
 
   #lost(): Promise<never> {
-    return this.#end('lost', { code: 'bytes-lost', message: UNREADABLE_MESSAGE });
+    const message = `The browser lost "${this.#record.name}". Add it again: it goes on where it stands.`;
+    return this.#end('lost', { code: 'bytes-lost', message });
   }
 
   async #end(type: 'failed' | 'lost', error: WireError, forget = false): Promise<never> {

@@ -38,6 +38,7 @@ function engineWith(host: Partial<Host> = {}, adapter: Partial<Adapter> = {}) {
       fetch,
       holdLock: (task) => task(),
       online: () => true,
+      estimate: async () => ({}),
       newId: () => crypto.randomUUID(),
       post: (event) => void events.push(event),
       ...host,

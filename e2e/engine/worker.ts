@@ -25,6 +25,7 @@ export interface TestWorkerOptions extends EngineOptions {
   readonly life?: Life;
   readonly clock?: Clock;
   readonly online?: () => boolean;
+  readonly estimate?: () => Promise<StorageEstimate>;
   readonly onEvent?: (event: UploadEvent) => void;
 }
 
@@ -42,6 +43,7 @@ export function startWorker(options: TestWorkerOptions): TestWorker {
       fetch: life.fetch,
       online,
       newId: () => crypto.randomUUID(),
+      estimate: options.estimate ?? (async () => ({})),
       post: (event) => {
         events.push(event);
         options.onEvent?.(event);

@@ -653,8 +653,9 @@ describe('the connection', () => {
   test('to a database of a newer worker is an error with a code, until that is gone', async () => {
     const { store, name } = newStore();
     const newer = await openDB(name, 99);
-    await expect(store.list(-1, 1)).rejects.toMatchObject({ code: 'storage-failed' });
-    await expect(store.add([file('a')])).rejects.toMatchObject({ code: 'storage-failed' });
+    await expect(store.list(-1, 1)).rejects.toMatchObject({ code: 'version-mismatch' });
+    await expect(store.add([file('a')])).rejects.toMatchObject({ code: 'version-mismatch' });
+    expect(newer.version).toBe(99);
     newer.close();
   });
 });

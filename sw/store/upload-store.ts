@@ -157,6 +157,14 @@ export class UploadStore {
     }
   }
 
+  /** Whether the same endpoint and fingerprint is here. */
+  async knows({ endpoint, fingerprint }: NewUpload): Promise<boolean> {
+    const key = await this.#read((database) =>
+      database.getKeyFromIndex('uploads', 'byFingerprint', [endpoint, fingerprint]),
+    );
+    return key !== undefined;
+  }
+
   async get(id: string): Promise<UploadRecord | undefined> {
     return parseRecord(await this.#read((database) => database.get('uploads', id)));
   }
@@ -361,6 +369,11 @@ function storageFailed(what: string, cause: unknown): UploadError {
   if (cause instanceof UploadError) return cause;
   if (nameOf(cause) === 'QuotaExceededError') {
     return new UploadError('quota-exceeded', 'No room on this device. Free some space, then retry.', { cause });
+  }
+  if (nameOf(cause) === 'VersionError') {
+    const message =
+      'A newer version of Backhaul wrote the uploads on this device. They stay as they are: reload the page.';
+    return new UploadError('version-mismatch', message, { cause });
   }
   const message = `IndexedDB could not ${what} (${toWire(cause).message}). Reload; else the storage is damaged or blocked.`;
   return new UploadError('storage-failed', message, { cause });

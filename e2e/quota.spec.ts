@@ -1,0 +1,35 @@
+// Invariants 1 and 11 on a device that is nearly full: what fits is accepted and delivered, the rest is refused with
+// numbers. Chromium's estimate hides the quota (it says 10 GiB, always), so here the browser's own refusal decides.
+import { join } from 'node:path';
+import { makeFile, type SourceFile } from './harness/files.js';
+import { untilDelivered } from './harness/fixtures.js';
+import { choose, enqueueChosen, expect, openLab, test } from './pages/fixtures.js';
+
+test('of 20 photos of 5 MB, those that fit into 50 MB are delivered, the others are refused with numbers', async ({
+  launch,
+  link,
+  server,
+  filesDir,
+}) => {
+  const photos: SourceFile[] = [];
+  for (let index = 0; index < 20; index += 1) {
+    photos.push(await makeFile(join(filesDir, `photo-${index}.jpg`), 5_000_000, index));
+  }
+  const { page, context } = await launch();
+  await openLab(page, link.origin);
+  const session = await context.newCDPSession(page);
+  await session.send('Storage.overrideQuotaForOrigin', { origin: link.origin, quotaSize: 50_000_000 });
+  await choose(page, photos);
+  const { accepted, rejected } = await enqueueChosen(page);
+
+  // The registration and the database itself take some of it.
+  expect(accepted.map(({ name }) => name)).toEqual(photos.slice(0, 9).map(({ name }) => name));
+  expect(rejected).toEqual(
+    photos.slice(9).map(({ name }) => ({
+      name,
+      code: 'quota-exceeded',
+      message: `"${name}" needs 5 MB, less is free. Free some space, then add it again.`,
+    })),
+  );
+  await untilDelivered(server, photos.slice(0, 9));
+});
