@@ -64,8 +64,8 @@ export type RunOutcome = 'ended' | Extract<Decision, { type: 'wait' }>;
 /** How often a server is asked to free what was cancelled. With the back-off that is about an hour. A guess. */
 const FREE_ATTEMPTS = 12;
 
-/** How often a time limit is looked at again: what others show of the link meanwhile can shorten it. */
-const LIMIT_LOOK_MS = 1000;
+/** How often a time limit is looked at again: what others show of the link meanwhile can shorten it. The shortest limit. */
+const LIMIT_LOOK_MS = 8000;
 
 class Ended extends Error {}
 
