@@ -4,9 +4,9 @@
 import type { UploadEvent } from '../src/contracts/messages.js';
 import type { Clock } from './clock.js';
 import type { CommandTools } from './commands.js';
-import { Outbox } from './outbox.js';
+import { createOutbox } from './outbox.js';
 import type { Adapter } from './protocols/adapter.js';
-import { type HoldLock, Scheduler } from './scheduler.js';
+import { createScheduler, type HoldLock } from './scheduler.js';
 import { UploadStore } from './store/upload-store.js';
 
 /** Everything that the engine has from outside. */
@@ -42,12 +42,12 @@ const PRUNED_AT_ONCE = 500;
 export function createEngine(options: EngineOptions, host: Host): Engine {
   const { endpoints, concurrency = 3, keepSettledMs = KEEP_SETTLED_MS } = options;
   const adapters = new Map(Object.entries(endpoints));
-  const outbox = new Outbox(host.post, host.clock);
+  const outbox = createOutbox(host.post, host.clock);
   const store = new UploadStore(host.databaseName);
   const tools = { ...host, store, outbox };
   return {
     ...tools,
-    scheduler: new Scheduler({ ...tools, endpoints: adapters, concurrency }),
+    scheduler: createScheduler({ ...tools, endpoints: adapters, concurrency }),
     isEndpoint: (name) => adapters.has(name),
     prune: async () => outbox.removed(await store.prune(host.clock.now() - keepSettledMs, PRUNED_AT_ONCE)),
   };

@@ -7,9 +7,11 @@ export type {
   Answer,
   CreateContext,
   Io,
+  Parts,
   ProbeContext,
   RequestDefaults,
   RequestOptions,
+  Sending,
   UploadSource,
 } from './protocols/adapter.js';
 export { ProtocolFailure } from './protocols/adapter.js';
@@ -28,6 +30,7 @@ export { type ChunksOptions, chunks } from './protocols/chunks.js';
 export { contentHash, type Hasher } from './protocols/content-hash.js';
 export { encodeHeader } from './protocols/http.js';
 export type { Fields } from './protocols/multipart-form.js';
+export { inParts } from './protocols/parts.js';
 export { type ResumableUploadOptions, resumableUpload } from './protocols/resumable-upload.js';
 export { type S3Options, s3 } from './protocols/s3.js';
 export type { S3Operation, S3SignedRequest } from './protocols/s3-request.js';

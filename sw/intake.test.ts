@@ -8,7 +8,7 @@ import type { UploadEvent } from '../src/contracts/messages.js';
 import type { UploadSnapshot } from '../src/contracts/upload.js';
 import { systemClock } from './clock.js';
 import { acceptFiles, type IntakeTools } from './intake.js';
-import { Outbox } from './outbox.js';
+import { createOutbox } from './outbox.js';
 import { UploadStore } from './store/upload-store.js';
 
 const LARGE = 600_000;
@@ -20,7 +20,7 @@ function tools(estimate: IntakeTools['estimate'] = async () => ({})) {
   onTestFinished(() => store.close());
   const events: UploadEvent[] = [];
   let flush = () => {};
-  const outbox = new Outbox((event) => void events.push(event), {
+  const outbox = createOutbox((event) => void events.push(event), {
     ...systemClock,
     sleep: () =>
       new Promise((resolve) => {

@@ -4,13 +4,13 @@ import { expect, test } from 'vitest';
 import type { UploadEvent } from '../src/contracts/messages.js';
 import { systemClock } from './clock.js';
 import { type Course, initialCourse } from './core/machine.js';
-import { Outbox } from './outbox.js';
+import { createOutbox } from './outbox.js';
 import type { UploadRecord } from './store/schema.js';
 
 function outboxOf() {
   const events: UploadEvent[] = [];
   const timers: (() => void)[] = [];
-  const outbox = new Outbox((event) => void events.push(event), {
+  const outbox = createOutbox((event) => void events.push(event), {
     ...systemClock,
     sleep: () => new Promise((resolve) => void timers.push(resolve)),
   });

@@ -5,60 +5,32 @@ import type { UploadEvent } from '../src/contracts/messages.js';
 import type { UploadId, UploadSnapshot } from '../src/contracts/upload.js';
 import type { Clock } from './clock.js';
 import { totalBytes } from './core/ranges.js';
-import type { Listed } from './store/upload-store.js';
+import type { UploadRecord } from './store/schema.js';
 
 /** Ten times a second is what an eye can use. */
 const FLUSH_MS = 100;
 
-export class Outbox {
-  readonly #post: (event: UploadEvent) => void;
-  readonly #clock: Clock;
-  readonly #changed = new Map<string, Listed>();
-  readonly #speeds = new Map<string, number>();
-  #flushing = false;
-
-  constructor(post: (event: UploadEvent) => void, clock: Clock) {
-    this.#post = post;
-    this.#clock = clock;
-  }
-
+export interface Outbox {
   /** Publishes the records as they now are. */
-  changed(...records: readonly Listed[]): void {
-    for (const record of records) {
-      // Two tasks may have read the same record at different times.
-      if ((this.#changed.get(record.id)?.revision ?? 0) <= record.revision) this.#changed.set(record.id, record);
-    }
-    this.#flushSoon();
-  }
-
+  changed(...records: readonly UploadRecord[]): void;
   /** The speed of one upload; undefined while nothing of it is under way. Published with its next change. */
-  speed(id: string, bytesPerSecond: number | undefined): void {
-    if (bytesPerSecond === undefined) this.#speeds.delete(id);
-    else this.#speeds.set(id, bytesPerSecond);
-  }
-
-  removed(ids: readonly UploadId[]): void {
-    for (const id of ids) this.#changed.delete(id);
-    if (ids.length > 0) this.#post({ type: 'removed', ids });
-  }
-
-  tick(): void {
-    this.#post({ type: 'tick' });
-  }
-
+  speed(id: string, bytesPerSecond: number | undefined): void;
+  removed(ids: readonly UploadId[]): void;
+  tick(): void;
   /** What a page may see of a record. */
-  snapshot(record: Listed): UploadSnapshot {
-    if ('corrupt' in record) {
-      const { corrupt: _, ...info } = record;
-      const message = `The record of "${info.name}" is damaged. Remove it, then add the file again.`;
-      const error = { code: 'corrupt-record', message, uploadId: info.id } as const;
-      return { ...info, acknowledgedBytes: 0, status: 'failed', error };
-    }
+  snapshot(record: UploadRecord): UploadSnapshot;
+}
+
+export function createOutbox(post: (event: UploadEvent) => void, clock: Clock): Outbox {
+  const unsaid = new Map<string, UploadRecord>();
+  const speeds = new Map<string, number>();
+
+  function snapshot(record: UploadRecord): UploadSnapshot {
     const { course, fingerprint: _, turn: __, ...info } = record;
     const { state, held } = course;
     const { id, sizeBytes } = info;
     const acknowledgedBytes = state.status === 'completed' ? sizeBytes : totalBytes(held);
-    const speed = this.#speeds.get(id);
+    const speed = speeds.get(id);
     const figures = speed && {
       bytesPerSecond: speed,
       remainingMs: Math.round(((sizeBytes - acknowledgedBytes) * 1000) / speed),
@@ -66,16 +38,29 @@ export class Outbox {
     return { ...info, acknowledgedBytes, ...figures, ...state };
   }
 
-  #flushSoon(): void {
-    if (this.#flushing) return;
-    this.#flushing = true;
-    const flush = () => {
-      this.#flushing = false;
-      const records = [...this.#changed.values()];
-      this.#changed.clear();
-      if (records.length > 0)
-        this.#post({ type: 'changed', snapshots: records.map((record) => this.snapshot(record)) });
-    };
-    this.#clock.sleep(FLUSH_MS).then(flush, flush);
+  function flush(): void {
+    const snapshots = [...unsaid.values()].map(snapshot);
+    unsaid.clear();
+    if (snapshots.length > 0) post({ type: 'changed', snapshots });
   }
+
+  return {
+    changed(...records) {
+      if (unsaid.size === 0 && records.length > 0) clock.sleep(FLUSH_MS).then(flush, flush);
+      for (const record of records) {
+        // Two tasks may have read the same record at different times.
+        if ((unsaid.get(record.id)?.revision ?? 0) <= record.revision) unsaid.set(record.id, record);
+      }
+    },
+    speed(id, bytesPerSecond) {
+      if (bytesPerSecond === undefined) speeds.delete(id);
+      else speeds.set(id, bytesPerSecond);
+    },
+    removed(ids) {
+      for (const id of ids) unsaid.delete(id);
+      if (ids.length > 0) post({ type: 'removed', ids });
+    },
+    tick: () => post({ type: 'tick' }),
+    snapshot,
+  };
 }

@@ -5,7 +5,7 @@
 import { toWire } from '../src/contracts/errors.js';
 import type { WakeReason } from '../src/contracts/messages.js';
 import type { WaitReason } from '../src/contracts/upload.js';
-import { type Clock, within } from './clock.js';
+import type { Clock } from './clock.js';
 import { Pace } from './core/pace.js';
 import type { Outage } from './core/retry.js';
 import { Lanes } from './lanes.js';
@@ -44,10 +44,15 @@ interface Gate extends Outage {
   trying: boolean;
 }
 
-/** The next uploads of an endpoint, as they were when they were read. */
-interface Line {
-  readonly records: UploadRecord[];
-  readonly dueAtMs: number;
+/** What is known of one endpoint. */
+interface Site {
+  readonly endpoint: string;
+  readonly adapter: Adapter | undefined;
+  readonly pace: Pace;
+  /** Absent: it answers. */
+  gate?: Gate | undefined;
+  /** Its next uploads, as they were when they were read. */
+  line?: { readonly records: UploadRecord[]; readonly dueAtMs: number } | undefined;
 }
 
 /** Waits for a network, or a server, that gives no sign of life. */
@@ -62,278 +67,252 @@ const hastened: Readonly<Partial<Record<WakeReason, readonly WaitReason[]>>> = {
   visible: [...passing, 'auth'],
 };
 
-export class Scheduler {
-  readonly #options: SchedulerOptions;
-  readonly #active = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>();
-  readonly #paces = new Map<string, Pace>();
-  readonly #gates = new Map<string, Gate>();
-  readonly #lanes: Lanes;
-  readonly #lines = new Map<string, Line>();
-  /** Aborted when others may have come that go before those that wait for a lane. */
-  #stale = new AbortController();
-  #driving: Promise<void> | undefined;
-  #working: Promise<boolean> = Promise.resolve(false);
-  #woken = false;
-  #nudge: () => void = () => {};
-  #endpoints: readonly string[] | undefined;
-  #served = '';
-  #storing = 0;
-  #announcements = 0;
-
-  constructor(options: SchedulerOptions) {
-    this.#options = options;
-    this.#lanes = new Lanes(options.concurrency);
-  }
-
+export interface Scheduler {
   /** Looks at the queue now. True: the lock is held and there is something to do, now or in time. */
-  async wake(reason: WakeReason): Promise<boolean> {
-    const reasons = hastened[reason];
-    if (reasons) {
-      this.#announcements += 1;
-      await this.#hasten(reasons);
-    }
-    // Whatever comes with it may be for an endpoint that had no work before.
-    this.#endpoints = undefined;
-    this.#lines.clear();
-    this.#stale.abort();
-    this.#stale = new AbortController();
-    this.#poke();
-    if (!this.#driving) {
-      this.#working = new Promise((resolve) => {
-        this.#driving = this.#drive(() => resolve(true)).then(() => resolve(false));
-      });
-    }
-    return this.#working;
-  }
-
+  wake(reason: WakeReason): Promise<boolean>;
   /** Settles when there is nothing left to do. */
-  idle(): Promise<void> {
-    return this.#driving ?? Promise.resolve();
-  }
-
+  idle(): Promise<void>;
   /** Ends the requests of uploads that a command has just paused or cancelled; resolves when they have let go. */
-  async stop(ids: readonly string[]): Promise<void> {
-    const runs = ids.flatMap((id) => this.#active.get(id) ?? []);
-    for (const { abort } of runs) abort.abort();
-    await Promise.all(runs.map(({ ended }) => ended));
-  }
-
+  stop(ids: readonly string[]): Promise<void>;
   /** Starts no upload while `storing` runs: a file is safe only once it is stored. */
-  async after<Value>(storing: Promise<Value>): Promise<Value> {
-    this.#storing += 1;
-    try {
-      return await storing;
-    } finally {
-      this.#storing -= 1;
-      this.#poke();
-    }
-  }
-
+  after<Value>(storing: Promise<Value>): Promise<Value>;
   /** A user's own "go on": what is known against the endpoints no longer counts. */
-  forgive(): void {
-    this.#gates.clear();
+  forgive(): void;
+}
+
+export function createScheduler(options: SchedulerOptions): Scheduler {
+  const { store, outbox, clock, endpoints, concurrency, holdLock } = options;
+  const active = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>();
+  const sites = new Map<string, Site>();
+  const lanes = new Lanes(concurrency);
+  /** Aborted when others may have come that go before those that wait for a lane. */
+  let stale = new AbortController();
+  /** Aborted when the loop is to look again, even if it is just about to pause. */
+  let bell = new AbortController();
+  let driving: Promise<void> | undefined;
+  let working: Promise<boolean> = Promise.resolve(false);
+  /** Endpoints that have work; undefined: to be read anew. */
+  let known: readonly string[] | undefined;
+  let served = '';
+  let storing = 0;
+  let announcements = 0;
+
+  const ring = () => bell.abort();
+
+  function siteOf(endpoint: string): Site {
+    const site = sites.get(endpoint) ?? { endpoint, adapter: endpoints.get(endpoint), pace: new Pace() };
+    sites.set(endpoint, site);
+    return site;
   }
 
-  async #drive(onWork: () => void): Promise<void> {
+  async function drive(onWork: () => void): Promise<void> {
     try {
       // A wake-up that came while the lock was being let go of is not lost.
       do {
-        this.#woken = false;
-        await this.#options.holdLock(async () => {
+        bell = new AbortController();
+        await holdLock(async () => {
           const over = new AbortController();
           const work = () => {
             onWork();
-            void this.#tick(over.signal);
+            void tick(over.signal);
           };
-          await this.#loop(work).finally(() => over.abort());
+          await loop(work).finally(() => over.abort());
         });
-      } while (this.#woken);
+      } while (bell.signal.aborted);
     } catch {
       // No lock is to be had here: nothing may be driven.
     }
     // In the same breath as the last look: a wake-up from now on begins anew.
-    this.#driving = undefined;
+    driving = undefined;
   }
 
   /** `onWork`: there is something to do. A queue with nothing is left before anybody is told. */
-  async #loop(onWork: () => void): Promise<void> {
+  async function loop(onWork: () => void): Promise<void> {
     for (let told = false; ; told = true) {
-      let dueAtMs: number;
-      try {
-        this.#woken = false;
-        dueAtMs = await this.#fill();
-      } catch {
-        // The store failed. What is under way goes on; whoever asks by command is told why.
-        dueAtMs = this.#active.size === 0 ? Infinity : this.#options.clock.now() + STORE_PAUSE_MS;
-      }
-      if (this.#active.size === 0 && dueAtMs === Infinity) return;
+      bell = new AbortController();
+      // If the store failed: what is under way goes on; whoever asks by command is told why.
+      const dueAtMs = await fill().catch(() => (active.size === 0 ? Infinity : clock.now() + STORE_PAUSE_MS));
+      if (active.size === 0 && dueAtMs === Infinity) return;
       if (!told) onWork();
-      await this.#pause(dueAtMs - this.#options.clock.now());
+      // Until something ended, somebody woke us, or the time has come.
+      await clock.sleep(dueAtMs - clock.now(), bell.signal).catch(() => {});
     }
   }
 
-  /** Starts what can start; answers when the next one falls due (Infinity: none will by itself). */
-  async #fill(): Promise<number> {
-    const { store, clock, concurrency } = this.#options;
-    const now = clock.now();
-    if (this.#storing > 0) return now + STORE_PAUSE_MS;
-    const known = this.#endpoints ?? (await store.endpointsWithWork());
-    // Not remembered if somebody woke us while they were read.
-    this.#endpoints = this.#woken ? undefined : known;
-    // The one that was served last comes last.
-    const first = known.indexOf(this.#served) + 1;
-    const rotated = [...known.slice(first), ...known.slice(0, first)];
-    const dueAtMs = new Map<string, number>();
-    // One of each in turn.
-    for (let started = true; started; ) {
-      started = false;
-      for (const endpoint of rotated) {
-        const gate = this.#gates.get(endpoint);
-        if (gate?.trying || this.#active.size >= concurrency + READY) continue;
-        if (gate !== undefined && now < gate.untilMs) {
-          dueAtMs.set(endpoint, gate.untilMs);
-          continue;
-        }
-        const line = await this.#line(endpoint, now);
-        const record = line.records.shift();
-        if (record !== undefined) {
-          started = true;
-          this.#served = endpoint;
-          await this.#start(record);
-        }
-        dueAtMs.set(endpoint, line.dueAtMs);
-      }
-    }
-    return Math.min(...dueAtMs.values());
-  }
-
-  /** What is next at `endpoint`: read ahead, since each look into the store takes as long as sending a small photo. */
-  async #line(endpoint: string, now: number): Promise<Line> {
-    const known = this.#lines.get(endpoint);
-    if (known && known.records.length > 0 && now < known.dueAtMs) return known;
-    const { store, outbox } = this.#options;
-    const due = await store.next(endpoint, now, new Set(this.#active.keys()), READ_AHEAD);
-    outbox.changed(...due.corrupt);
-    // Behind damaged records there may be sound ones: look again.
-    const line = { records: [...due.records], dueAtMs: due.corrupt.length > 0 ? now : due.dueAtMs };
-    // Not remembered if somebody woke us meanwhile.
-    if (!this.#woken) this.#lines.set(endpoint, line);
-    return line;
-  }
-
-  async #start(record: UploadRecord): Promise<void> {
-    const { endpoints, store, outbox } = this.#options;
-    const { id: uploadId, endpoint } = record;
-    const adapter = endpoints.get(endpoint);
-    if (adapter === undefined) {
-      const error = toWire(unknownEndpoint(endpoint));
-      outbox.changed(...(await store.applyAll([uploadId], { type: 'failed', error: { ...error, uploadId } })));
-      return;
-    }
-    const gate = this.#gates.get(endpoint);
-    if (gate !== undefined) gate.trying = true;
-    const abort = new AbortController();
-    // Not in this breath: whoever starts beside it is to be counted first.
-    const ended = Promise.resolve()
-      .then(() => this.#run(record, adapter, abort.signal))
-      // The store failed in the middle: the record is as it was last committed, and is probed anew, but not at once.
-      .catch(() => this.#close(endpoint, this.#options.clock.now() + STORE_PAUSE_MS, 'backoff'))
-      .then(() => {
-        if (gate !== undefined) gate.trying = false;
-        this.#active.delete(uploadId);
-        this.#poke();
-      });
-    this.#active.set(uploadId, { abort, ended });
-  }
-
-  async #run(record: UploadRecord, adapter: Adapter, signal: AbortSignal): Promise<void> {
-    const { endpoint, course } = record;
-    const pace = this.#paces.get(endpoint) ?? new Pace();
-    this.#paces.set(endpoint, pace);
-    const outage = () => this.#outage(endpoint);
-    const onAnswer = () => void this.#reached(endpoint).catch(() => {});
-    const stale = this.#stale.signal;
-    const lane = (stop: AbortSignal, extra: boolean) =>
-      this.#lanes.take(extra ? stop : AbortSignal.any([stop, stale]), extra);
-    const gate = this.#gates.get(endpoint);
-    const welcome = () => this.#gates.get(endpoint) === undefined || gate !== undefined;
-    const announcements = this.#announcements;
-    const outcome = await runUpload(record, {
-      ...this.#options,
-      adapter,
-      pace,
-      signal,
-      outage,
-      onAnswer,
-      lane,
-      welcome,
-    });
-    if (outcome === 'ended') return;
-    // It waits, and falls due again.
-    this.#lines.delete(endpoint);
-    if (outcome.scope !== 'endpoint') return;
-    const { reason, untilMs = Infinity } = outcome;
-    // The network was said to be back while this was failing: often it is, a moment later.
-    if (announcements !== this.#announcements && dead.includes(reason)) return this.#hasten(dead);
-    // A moment before a suspect falls due, so that another upload is the next trial.
-    this.#close(endpoint, course.attempt >= SUSPECT_ATTEMPTS ? untilMs - 1 : untilMs, reason);
-  }
-
-  #outage(endpoint: string): Outage {
-    return this.#gates.get(endpoint) ?? { attempt: 0, sinceMs: this.#options.clock.now() };
-  }
-
-  #close(endpoint: string, untilMs: number, reason: WaitReason): void {
-    const { attempt, sinceMs } = this.#outage(endpoint);
-    const before = this.#gates.get(endpoint);
-    // What the server asked for, or what only a person can end, is not undone by a neighbour's lesser failure.
-    const stays = before && !passing.includes(before.reason) && before.untilMs > untilMs;
-    const later = stays ? before : { untilMs, reason };
-    this.#gates.set(endpoint, { ...later, attempt: attempt + 1, sinceMs, trying: false });
-  }
-
-  /** The endpoint answers again: whatever waited for it goes on, save what fails by itself. */
-  async #reached(endpoint: string): Promise<void> {
-    const gate = this.#gates.get(endpoint);
-    if (!gate) return;
-    this.#gates.delete(endpoint);
-    const { store, outbox } = this.#options;
-    outbox.changed(...(await store.hasten(endpoint, { type: 'hastened', reasons: dead, mostAttempts: gate.attempt })));
-    this.#lines.delete(endpoint);
-    this.#poke();
-  }
-
-  async #hasten(reasons: readonly WaitReason[]): Promise<void> {
-    const { store, clock, outbox, endpoints } = this.#options;
-    for (const gate of this.#gates.values()) {
-      if (reasons.includes(gate.reason)) Object.assign(gate, { attempt: 0, sinceMs: clock.now(), untilMs: 0 });
-    }
-    for (const endpoint of endpoints.keys()) {
-      outbox.changed(...(await store.hasten(endpoint, { type: 'hastened', reasons, fresh: true })));
-    }
-    this.#lines.clear();
-  }
-
-  async #tick(over: AbortSignal): Promise<void> {
-    const { outbox, clock } = this.#options;
+  async function tick(over: AbortSignal): Promise<void> {
     while (!over.aborted) {
       outbox.tick();
       await clock.sleep(TICK_MS, over).catch(() => {});
     }
   }
 
-  /** Makes the loop look again, even if it is just about to pause. */
-  #poke(): void {
-    this.#woken = true;
-    this.#nudge();
+  /** Starts what can start; answers when the next one falls due (Infinity: none will by itself). */
+  async function fill(): Promise<number> {
+    const now = clock.now();
+    if (storing > 0) return now + STORE_PAUSE_MS;
+    const names = known ?? (await store.endpointsWithWork());
+    // Not remembered if somebody woke us while they were read.
+    known = bell.signal.aborted ? undefined : names;
+    // The one that was served last comes last.
+    const first = names.indexOf(served) + 1;
+    const rotated = [...names.slice(first), ...names.slice(0, first)].map(siteOf);
+    const dueAtMs = new Map<Site, number>();
+    // One of each in turn.
+    for (let started = true; started; ) {
+      started = false;
+      for (const site of rotated) {
+        const { gate } = site;
+        if (gate?.trying || active.size >= concurrency + READY) continue;
+        if (gate && now < gate.untilMs) {
+          dueAtMs.set(site, gate.untilMs);
+          continue;
+        }
+        const line = await lineOf(site, now);
+        const record = line.records.shift();
+        if (record !== undefined) {
+          started = true;
+          served = site.endpoint;
+          await start(site, record);
+        }
+        dueAtMs.set(site, line.dueAtMs);
+      }
+    }
+    return Math.min(...dueAtMs.values());
   }
 
-  /** Until something ended, somebody woke us, or the time has come. */
-  async #pause(delayMs: number): Promise<void> {
-    if (this.#woken) return;
-    const nudged = new Promise<void>((resolve) => {
-      this.#nudge = resolve;
-    });
-    await (delayMs === Infinity ? nudged : within(nudged, delayMs, this.#options.clock, undefined));
+  /** What is next there: read ahead, since each look into the store takes as long as sending a small photo. */
+  async function lineOf(site: Site, now: number): Promise<NonNullable<Site['line']>> {
+    if (site.line && site.line.records.length > 0 && now < site.line.dueAtMs) return site.line;
+    const due = await store.next(site.endpoint, now, new Set(active.keys()), READ_AHEAD);
+    const line = { ...due, records: [...due.records] };
+    // Not remembered if somebody woke us meanwhile.
+    if (!bell.signal.aborted) site.line = line;
+    return line;
   }
+
+  async function start(site: Site, record: UploadRecord): Promise<void> {
+    const { adapter, gate, endpoint } = site;
+    const { id: uploadId } = record;
+    // What is in line without a turn is damaged: by this it leaves the line, and is told of as it is.
+    if (adapter === undefined || record.turn === undefined) {
+      const error = { ...toWire(unknownEndpoint(endpoint)), uploadId };
+      const failed = await store.applyAll([uploadId], { type: 'failed', error });
+      outbox.changed(record, ...failed);
+      return;
+    }
+    if (gate) gate.trying = true;
+    const abort = new AbortController();
+    // Not in this breath: whoever starts beside it is to be counted first.
+    const ended = Promise.resolve()
+      .then(() => run(site, record, adapter, abort.signal))
+      // The store failed in the middle: the record is as it was last committed, and is probed anew, but not at once.
+      .catch(() => close(site, clock.now() + STORE_PAUSE_MS, 'backoff'))
+      .then(() => {
+        if (gate) gate.trying = false;
+        active.delete(uploadId);
+        ring();
+      });
+    active.set(uploadId, { abort, ended });
+  }
+
+  async function run(site: Site, record: UploadRecord, adapter: Adapter, signal: AbortSignal): Promise<void> {
+    const { gate, pace } = site;
+    const before = announcements;
+    const overtaken = stale.signal;
+    const outcome = await runUpload(record, {
+      ...options,
+      adapter,
+      pace,
+      signal,
+      outage: () => outageOf(site),
+      onAnswer: () => void reached(site).catch(() => {}),
+      lane: (stop, extra) => lanes.take(extra ? stop : AbortSignal.any([stop, overtaken]), extra),
+      welcome: () => !site.gate || gate !== undefined,
+    });
+    if (outcome === 'ended') return;
+    // It waits, and falls due again.
+    site.line = undefined;
+    if (outcome.scope !== 'endpoint') return;
+    const { reason, untilMs = Infinity } = outcome;
+    // The network was said to be back while this was failing: often it is, a moment later.
+    if (before !== announcements && dead.includes(reason)) return hasten(dead);
+    // A moment before a suspect falls due, so that another upload is the next trial.
+    close(site, record.course.attempt >= SUSPECT_ATTEMPTS ? untilMs - 1 : untilMs, reason);
+  }
+
+  function outageOf({ gate }: Site): Outage {
+    return gate ?? { attempt: 0, sinceMs: clock.now() };
+  }
+
+  function close(site: Site, untilMs: number, reason: WaitReason): void {
+    const { attempt, sinceMs } = outageOf(site);
+    const { gate } = site;
+    // What the server asked for, or what only a person can end, is not undone by a neighbour's lesser failure.
+    const stays = gate && !passing.includes(gate.reason) && gate.untilMs > untilMs;
+    site.gate = { ...(stays ? gate : { untilMs, reason }), attempt: attempt + 1, sinceMs, trying: false };
+  }
+
+  /** The endpoint answers again: whatever waited for it goes on, save what fails by itself. */
+  async function reached(site: Site): Promise<void> {
+    if (!site.gate) return;
+    const { attempt: mostAttempts } = site.gate;
+    site.gate = undefined;
+    outbox.changed(...(await store.hasten(site.endpoint, { type: 'hastened', reasons: dead, mostAttempts })));
+    site.line = undefined;
+    ring();
+  }
+
+  async function hasten(reasons: readonly WaitReason[]): Promise<void> {
+    for (const { gate } of sites.values()) {
+      if (gate && reasons.includes(gate.reason)) Object.assign(gate, { attempt: 0, sinceMs: clock.now(), untilMs: 0 });
+    }
+    for (const endpoint of endpoints.keys()) {
+      outbox.changed(...(await store.hasten(endpoint, { type: 'hastened', reasons, fresh: true })));
+    }
+    forgetLines();
+  }
+
+  function forgetLines(): void {
+    for (const site of sites.values()) site.line = undefined;
+  }
+
+  return {
+    async wake(reason) {
+      const reasons = hastened[reason];
+      if (reasons) {
+        announcements += 1;
+        await hasten(reasons);
+      }
+      // Whatever comes with it may be for an endpoint that had no work before.
+      known = undefined;
+      forgetLines();
+      stale.abort();
+      stale = new AbortController();
+      ring();
+      if (!driving) {
+        working = new Promise((resolve) => {
+          driving = drive(() => resolve(true)).then(() => resolve(false));
+        });
+      }
+      return working;
+    },
+    idle: () => driving ?? Promise.resolve(),
+    async stop(ids) {
+      const runs = ids.flatMap((id) => active.get(id) ?? []);
+      for (const { abort } of runs) abort.abort();
+      await Promise.all(runs.map(({ ended }) => ended));
+    },
+    async after(work) {
+      storing += 1;
+      try {
+        return await work;
+      } finally {
+        storing -= 1;
+        ring();
+      }
+    },
+    forgive() {
+      for (const site of sites.values()) site.gate = undefined;
+    },
+  };
 }

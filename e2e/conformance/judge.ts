@@ -59,9 +59,9 @@ export async function judge(
 
   const again = witness.sentAgainBytes;
   say(again === 0 || mayRepeat, `${again} acknowledged bytes were sent again (invariant 7).`);
-  const { kind } = subject.adapter(server.origin, plan.pieceBytes);
+  const { parts } = subject.adapter(server.origin, plan.pieceBytes);
   const disturbances = journal.filter(({ strike }) => strike !== undefined).length + run.stops;
-  const inFlight = kind === 'parts' ? LANES * plan.pieceBytes * disturbances : 0;
+  const inFlight = parts ? LANES * plan.pieceBytes * disturbances : 0;
   const taken = witness.takenAgainBytes;
   say(
     taken <= inFlight || mayRepeat,
@@ -75,7 +75,7 @@ export async function judge(
       (entry) => entry.begun > ended && entry.atMs < notBeforeMs && (life ?? entry.life) === entry.life,
     );
     // Parts that stood in line when the answer came; time has not moved since.
-    const inLine = kind === 'parts' ? early.filter((entry) => entry.phase === 'send' && entry.atMs === atMs) : [];
+    const inLine = parts ? early.filter((entry) => entry.phase === 'send' && entry.atMs === atMs) : [];
     say(
       early.length <= Math.min(inLine.length, LANES - 1),
       `${early.length} requests came before the Retry-After of #${ordinal} was over (#${early[0]?.ordinal}).`,

@@ -197,9 +197,9 @@ class Column {
 
   /** An offset protocol finds a size that passes; the grid of a part protocol is frozen, so it must say so. */
   #bodyLimit(): Trial {
-    const { kind } = this.#subject.adapter(this.#server.origin, this.#pieceBytes);
+    const { parts } = this.#subject.adapter(this.#server.origin, this.#pieceBytes);
     const happened = ({ journal }: Run) => journal.some(({ strike }) => strike === 'too-large');
-    if (kind === 'parts') {
+    if (parts) {
       const plan = { limitBytes: Math.floor(this.#pieceBytes * 0.9) };
       return { what: 'parts above the limit', plan, expected: { orFailedWith: 'too-large' }, happened };
     }

@@ -7,6 +7,7 @@ import { type Control, envelope, WIRE_VERSION } from '../../src/contracts/messag
 import { parseCommand } from '../../sw/commands.js';
 import { byteOffset } from '../../sw/index.js';
 import type { Adapter } from '../../sw/protocols/adapter.js';
+import { inParts } from '../../sw/protocols/parts.js';
 import type { Fault, PlainServer } from './plain-server.js';
 import { deliveries, fileOf, type Stage, setStage } from './stage.js';
 import { itemOf } from './worker.js';
@@ -428,7 +429,7 @@ describe('the order of work', () => {
     let most = 0;
     const sent: string[] = [];
     const parts = (server: PlainServer): Adapter => ({
-      kind: 'parts',
+      parts: inParts,
       limits: { partBytes: 10_000 },
       requests: {
         // Asked for when the request has its lane.

@@ -1,7 +1,7 @@
 // What is made on a server, made anew and freed again, by a server of our own that keeps its books in memory.
 
 import { expect, test } from 'vitest';
-import { type Adapter, ProtocolFailure } from '../../sw/index.js';
+import { type Adapter, inParts, ProtocolFailure } from '../../sw/index.js';
 import { fileOf, setStage } from './stage.js';
 
 interface Books {
@@ -21,7 +21,7 @@ function partServer(options: { refuse?: (call: string) => void; partBytes?: numb
   };
   let made = 0;
   const adapter: Adapter = {
-    kind: 'parts',
+    parts: inParts,
     limits: {},
     async create(_upload, _io, { maxBytes = Infinity }) {
       called('create');

@@ -19,7 +19,6 @@ function engineWith(host: Partial<Host> = {}, adapter: Partial<Adapter> = {}) {
   process.on('unhandledRejection', onRejection);
   onTestFinished(() => void process.off('unhandledRejection', onRejection));
   const plain: Adapter = {
-    kind: 'offset',
     limits: {},
     blindBytes: 1_000_000,
     probe: async () => ({ held: [] }),

@@ -39,7 +39,6 @@ const events = {
   failed: { type: 'failed', error },
   lost: { type: 'lost', error },
   freed: { type: 'freed' },
-  postponed: { type: 'postponed' },
   'hastened for it': { type: 'hastened', reasons: ['offline', 'backoff'], mostAttempts: Infinity },
   'hastened for others': { type: 'hastened', reasons: ['auth', 'server'], mostAttempts: Infinity },
   paused: { type: 'paused' },
@@ -65,7 +64,7 @@ const table: Readonly<Record<keyof typeof events, string>> = {
   yielded:
     '               .         queued     queued     .         .         .          .         .         .         .',
   waited:
-    '                .         waiting    waiting    .         .         waiting    .         .         .         .',
+    '                .         waiting    waiting    .         .         waiting    .         .         cancelled .',
   restarted:
     '             .         preparing  uploading  .         .         completing .         .         .         .',
   shrunk:
@@ -75,8 +74,6 @@ const table: Readonly<Record<keyof typeof events, string>> = {
   lost: '                  lost      lost       lost       lost      lost      lost       .         lost      .         .',
   freed:
     '                 .         .          .          .         .         .          .         .         cancelled .',
-  postponed:
-    '             .         .          .          .         .         .          .         .         cancelled .',
   'hastened for it':
     '     .         .          .          queued    .         .          .         .         .         .',
   'hastened for others':
@@ -229,6 +226,14 @@ describe('counters', () => {
     });
     const second = transition({ ...(first as Course), state: states.preparing }, { ...wait, atMs: 2000 });
     expect(second).toMatchObject({ attempt: 2, failingSinceMs: 500 });
+  });
+
+  test('a cancelled upload that could not be freed counts the attempt, and stays cancelled', () => {
+    const course = courseIn('cancelled', { attempt: 1, failingSinceMs: 3 });
+    expect(transition(course, { type: 'waited', reason: 'backoff', atMs: 500, untilMs: 900 })).toEqual({
+      ...course,
+      attempt: 2,
+    });
   });
 
   test('a failure at the epoch itself is a failure', () => {

@@ -55,9 +55,8 @@ export type CourseEvent =
   /** `forget`: what was made on the server is of no use to a retry. */
   | { readonly type: 'failed'; readonly error: WireError; readonly forget?: boolean }
   | { readonly type: 'lost'; readonly error: WireError }
-  /** After a cancel: the server holds nothing any more, as far as it can be told; or that has failed once more. */
+  /** After a cancel: the server holds nothing any more, as far as it can be told. */
   | { readonly type: 'freed' }
-  | { readonly type: 'postponed' }
   // from a wake that makes waiting pointless
   | {
       readonly type: 'hastened';
@@ -121,9 +120,10 @@ const rules: Rules = {
   yielded: [sending, () => ({ state: queued })],
   completing: [underWay, () => ({ state: { status: 'completing' } })],
   waited: [
-    underWay,
-    ({ reason, atMs, untilMs, error }, { attempt, failingSinceMs }) => ({
-      state: { status: 'waiting', reason, untilMs, error },
+    [...underWay, 'cancelled'],
+    ({ reason, atMs, untilMs, error }, { state, attempt, failingSinceMs }) => ({
+      // What was cancelled stays so; what it has at the server is freed later.
+      state: state.status === 'cancelled' ? state : { status: 'waiting', reason, untilMs, error },
       attempt: attempt + 1,
       failingSinceMs: failingSinceMs ?? atMs,
     }),
@@ -136,7 +136,6 @@ const rules: Rules = {
     ['cancelled'],
     (_, { state }) => (state.status === 'cancelled' ? { ...unmade, state: { ...state, freed: true } } : undefined),
   ],
-  postponed: [['cancelled'], (_, { attempt }) => ({ attempt: attempt + 1 })],
   hastened: [
     ['waiting'],
     ({ reasons, mostAttempts = Infinity, fresh: anew }, { state, attempt }) =>

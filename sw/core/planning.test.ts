@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { initialCourse } from './machine.js';
+import { type Course, initialCourse } from './machine.js';
+import { missingParts } from './parts.js';
 import { heldInFull, nextStep, type PlanContext, type Step } from './planning.js';
 import { covers, normalize, totalBytes } from './ranges.js';
 import type { Limits, Range } from './remote.js';
 
 interface Given extends Partial<Omit<PlanContext, 'adapter'>> {
-  readonly kind?: 'offset' | 'parts';
+  readonly parts?: boolean;
   readonly limits?: Limits;
   readonly creates?: boolean;
   readonly held?: readonly Range[];
@@ -13,11 +14,11 @@ interface Given extends Partial<Omit<PlanContext, 'adapter'>> {
   readonly remote?: null;
 }
 
-function plan({ held = [], learned = {}, remote, kind = 'offset', limits = {}, creates, ...context }: Given): Step {
+function plan({ held = [], learned = {}, remote, parts, limits = {}, creates, ...context }: Given): Step {
   return nextStep(
     { ...initialCourse, held, limits: learned, remote: remote === null ? null : {} },
     {
-      adapter: { kind, limits, ...(creates && { create: () => {} }) },
+      adapter: { limits, ...(parts && { parts: { missing: missingParts } }), ...(creates && { create: () => {} }) },
       sizeBytes: 1000,
       synced: true,
       emptySent: false,
@@ -37,6 +38,15 @@ describe('before any byte', () => {
     ['a full record that is not current is asked for too', { held: [[0, 1000]], synced: false }, { type: 'probe' }],
     ['a never-tried small file is sent at once', { remote: null }, send([0, 100])],
   ])('%s', (_, given, step) => expect(plan(given)).toEqual(step));
+});
+
+test.each([
+  ['while it is not known what the server holds', false],
+  ['although it holds all of it', true],
+])('after a cancel nothing is done but to free it, %s', (_, synced) => {
+  const course: Course = { ...initialCourse, state: { status: 'cancelled', atMs: 1 }, held: [[0, 1000]] };
+  const context = { adapter: { limits: {}, create: () => {} }, sizeBytes: 1000, synced, emptySent: false };
+  expect(nextStep(course, { ...context, chunkBytes: 100 })).toEqual({ type: 'abort' });
 });
 
 const rest = { minBytes: Number.MAX_SAFE_INTEGER };
@@ -108,7 +118,7 @@ describe('one growing prefix', () => {
 });
 
 describe('a grid of parts', () => {
-  const parts = { kind: 'parts', limits: { partBytes: 300 } } as const;
+  const parts = { parts: true, limits: { partBytes: 300 } } as const;
   test.each<[string, Given, Step]>([
     ['every part', parts, send([0, 300], [300, 600], [600, 900], [900, 1000])],
     ['the last is shorter', { ...parts, held: [[0, 900]] }, send([900, 1000])],
@@ -136,7 +146,7 @@ describe('a grid of parts', () => {
     ],
     ['all held', { ...parts, held: [[0, 1000]] }, { type: 'complete' }],
     ['a grid that fits exactly', { ...parts, sizeBytes: 600, held: [[0, 300]] }, send([300, 600])],
-    ['without a grid, the whole', { kind: 'parts' }, send([0, 1000])],
+    ['without a grid, the whole', { parts: true }, send([0, 1000])],
     [
       'the grid of the record binds over the adapter’s',
       { ...parts, learned: { partBytes: 500 } },

@@ -1,19 +1,24 @@
-// What to do next for one upload, from the server's word alone. Both kinds of answer, an offset or a set of parts,
-// become "the ranges to send next".
+// What to do next for one upload, from the server's word alone. Both kinds of answer, an offset or a set of parts
+// (parts.ts), become "the ranges to send next".
 
 import type { Course } from './machine.js';
-import { covers, prefixEnd, totalBytes } from './ranges.js';
+import { prefixEnd, totalBytes } from './ranges.js';
 import type { Limits, Range } from './remote.js';
 
 export type Step =
   | { readonly type: 'create' }
   | { readonly type: 'probe' }
   | { readonly type: 'send'; readonly ranges: readonly Range[] }
-  | { readonly type: 'complete' };
+  | { readonly type: 'complete' }
+  /** After a cancel. */
+  | { readonly type: 'abort' };
 
 export interface PlanContext {
   readonly adapter: {
-    readonly kind: 'offset' | 'parts';
+    /** Absent: one growing prefix. */
+    readonly parts?: {
+      readonly missing: (held: readonly Range[], sizeBytes: number, limits: Limits) => readonly Range[];
+    };
     readonly limits: Limits;
     /** Only whether there is one matters here. */
     readonly create?: unknown;
@@ -28,6 +33,7 @@ export interface PlanContext {
 }
 
 export function nextStep(course: Course, context: PlanContext): Step {
+  if (course.state.status === 'cancelled') return { type: 'abort' };
   if (course.remote === null && context.adapter.create) return { type: 'create' };
   if (!context.synced) return { type: 'probe' };
   const ranges = missing(course, context);
@@ -38,26 +44,15 @@ function missing(course: Course, context: PlanContext): readonly Range[] {
   const { sizeBytes, adapter } = context;
   if (sizeBytes === 0) return context.emptySent ? [] : [[0, 0]];
   const limits = { ...adapter.limits, ...course.limits };
+  if (adapter.parts) return adapter.parts.missing(course.held, sizeBytes, limits);
   // What was learned never raises what is configured.
   const maxBytes = Math.min(adapter.limits.maxBytes ?? sizeBytes, course.limits.maxBytes ?? sizeBytes);
-  if (adapter.kind === 'parts') return missingParts(course.held, sizeBytes, limits);
   const start = prefixEnd(course.held);
   if (start >= sizeBytes) return [];
   const bytes = Math.max(1, limits.minBytes ?? 1, Math.min(context.chunkBytes, maxBytes));
   // A small rest goes along: one request less, for a fifth more time.
   const end = sizeBytes - start <= Math.min(bytes * 1.2, maxBytes) ? sizeBytes : start + bytes;
   return [[start, Math.min(sizeBytes, end)]];
-}
-
-function missingParts(held: readonly Range[], sizeBytes: number, limits: Limits): readonly Range[] {
-  const partBytes = limits.partBytes ?? sizeBytes;
-  const parts = sizeBytes / partBytes;
-  const count = limits.lastPart === 'larger' ? Math.max(1, Math.floor(parts)) : Math.ceil(parts);
-  const ranges = Array.from({ length: count }, (_, index): Range => {
-    const start = index * partBytes;
-    return [start, index === count - 1 ? sizeBytes : start + partBytes];
-  });
-  return ranges.filter((range) => !covers(held, range));
 }
 
 /** True once the server holds every byte. */

@@ -111,13 +111,31 @@ export class ProtocolFailure extends UploadError implements Failure {
   }
 }
 
+/** What a side-by-side sender is given. */
+export interface Sending {
+  /** Sends one range and commits the answer. */
+  readonly send: (range: Range) => Promise<void>;
+  /** Resolves with what gives a further lane back, once one is free beside the upload's own. Rejects with `stop`. */
+  readonly lane: (stop: AbortSignal) => Promise<() => void>;
+  /** Most requests at once. */
+  readonly concurrency: number;
+  /** Aborted when the upload is stopped. */
+  readonly signal: AbortSignal;
+}
+
+/** How a protocol of parts cuts and sends a file: `inParts`. */
+export interface Parts {
+  readonly missing: (held: readonly Range[], sizeBytes: number, limits: Limits) => readonly Range[];
+  readonly sendAll: (ranges: readonly Range[], sending: Sending) => Promise<void>;
+}
+
 /**
  * One protocol, configured for one server. Stateless: the worker may be stopped between any two lines, so what must
  * be remembered goes into the reply's `state`. Methods throw {@link ProtocolFailure}.
  */
 export interface Adapter {
-  /** `offset`: one growing prefix, one request at a time. `parts`: any cell of a grid, in any order, in parallel. */
-  readonly kind: 'offset' | 'parts';
+  /** `inParts`: any cell of a grid, in any order, in parallel. Absent: one growing prefix, one request at a time. */
+  readonly parts?: Parts;
   readonly limits: Limits;
   /** A file of at most so many bytes may be sent without a first probe if it was never tried. Default 0. */
   readonly blindBytes?: number;

@@ -85,7 +85,6 @@ export function byteOffset(options: ByteOffsetOptions): Adapter {
   }
 
   return {
-    kind: 'offset',
     limits: limitsOf(options.pieceSize),
     blindBytes: BLIND_BYTES,
     requests: options,

@@ -29,6 +29,7 @@ import {
   usual,
 } from './chunk-calls.js';
 import type { Ask } from './chunk-questions.js';
+import { inParts } from './parts.js';
 import { refusal } from './refusals.js';
 
 export interface ChunksOptions extends RequestDefaults {
@@ -123,7 +124,7 @@ export function chunks(options: ChunksOptions): Adapter {
   }
 
   return {
-    kind: 'parts',
+    parts: inParts,
     limits: { partBytes: chunkSize, lastPart: lastChunk },
     requests: options,
 

@@ -20,7 +20,10 @@ const never = <Value>() => new Promise<Value>(() => {});
 
 /** A limit that ends when the test says so, or never. */
 function untilAborted(signal: AbortSignal): Promise<number> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  return new Promise((_, reject) => {
+    signal.throwIfAborted();
+    signal.addEventListener('abort', () => reject(signal.reason));
+  });
 }
 
 function send(url: string, http: Partial<HttpOptions> = {}, options: Partial<RequestOptions> = {}) {

@@ -13,7 +13,7 @@ export interface HttpOptions {
   readonly signal: AbortSignal;
   /** Headers of the app (a token), asked for anew for each request. Values: visible ASCII. */
   readonly headers: () => Promise<Readonly<Record<string, string>>> | Readonly<Record<string, string>>;
-  /** Resolves after `limitMs()`; re-arms itself as long as that has grown meanwhile. Rejects with `signal`. */
+  /** Resolves after `limitMs()`; re-arms itself as long as that has grown meanwhile. Rejects as soon as `signal` is aborted. */
   readonly limit: (signal: AbortSignal) => Promise<number>;
 }
 
@@ -21,13 +21,10 @@ export interface HttpOptions {
 export async function requestOnce(url: string, options: RequestOptions, http: HttpOptions): Promise<Answer> {
   const over = new AbortController();
   const signal = AbortSignal.any([http.signal, over.signal]);
-  const stopped = new Promise<never>((_, reject) => {
-    signal.throwIfAborted();
-    signal.addEventListener('abort', () => reject(signal.reason));
-  });
-  const late = (limitMs: number) =>
-    over.abort(new ProtocolFailure('unreachable', 'timeout', `${url}: no answer in ${Math.round(limitMs / 1000)} s.`));
-  http.limit(over.signal).then(late, () => {});
+  const late = async (): Promise<never> => {
+    const limitMs = await http.limit(signal);
+    throw new ProtocolFailure('unreachable', 'timeout', `${url}: no answer in ${Math.round(limitMs / 1000)} s.`);
+  };
   const exchange = async () => {
     const response = await http.fetch(url, {
       method: options.method,
@@ -53,12 +50,12 @@ export async function requestOnce(url: string, options: RequestOptions, http: Ht
   };
   try {
     // Raced, since a hook of the app that never answers must not hold up a pause.
-    return await Promise.race([exchange(), stopped]);
+    return await Promise.race([exchange(), late()]);
   } catch (cause) {
     if (cause instanceof ProtocolFailure) throw cause;
     throw new ProtocolFailure('unreachable', 'network', `${url} is out of reach.`, { cause });
   } finally {
-    // Ends the timer, and whatever is left of an answer that was too long.
+    // Ends the timer, and whatever is left of an answer that came too late or was too long.
     over.abort();
   }
 }

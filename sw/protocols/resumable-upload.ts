@@ -156,7 +156,6 @@ export function resumableUpload(options: ResumableUploadOptions): Adapter {
   }
 
   return {
-    kind: 'offset',
     limits: pieceSize === undefined ? {} : { maxBytes: pieceSize },
     requests: options,
 

@@ -13,6 +13,7 @@ import {
   type UploadSource,
   type Verdict,
 } from './adapter.js';
+import { inParts } from './parts.js';
 import { askS3, type S3Sign } from './s3-request.js';
 import { childText, encodeXml, type XmlElement } from './s3-xml.js';
 
@@ -109,7 +110,7 @@ export function s3(options: S3Options): Adapter {
   }
 
   return {
-    kind: 'parts',
+    parts: inParts,
     // What a part measures is the grid's matter: none is ever cut smaller.
     limits: { minBytes: LARGEST_PART },
 

@@ -112,7 +112,6 @@ export function tus(options: TusOptions): Adapter {
   }
 
   return {
-    kind: 'offset',
     limits: limitsOf(options),
     requests: options,
 

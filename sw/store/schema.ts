@@ -5,7 +5,7 @@ import type { DBSchema, IDBPDatabase, StoreNames } from 'idb';
 import { isWireError } from '../../src/contracts/errors.js';
 import type { UploadInfo } from '../../src/contracts/upload.js';
 import { isPending, priorities, uploadStatuses } from '../../src/contracts/upload.js';
-import type { Course } from '../core/machine.js';
+import { type Course, initialCourse } from '../core/machine.js';
 import { type Check, fits, isSize, oneOf } from '../core/shape.js';
 
 /** Raised with each rung of {@link upgrade}; listed in the CHANGELOG. */
@@ -25,12 +25,6 @@ export interface UploadRecord extends UploadInfo {
   readonly revision: number;
   readonly course: Course;
   readonly turn?: Turn | undefined;
-}
-
-/** A record that another version, or chance, has made unreadable. Its bytes stay. */
-export interface CorruptRecord extends UploadInfo {
-  readonly corrupt: true;
-  readonly revision: number;
 }
 
 export interface BackhaulSchema extends DBSchema {
@@ -110,13 +104,14 @@ export function parseRecord(value: unknown): UploadRecord | undefined {
   return fits(value, recordShape) ? (value as unknown as UploadRecord) : undefined;
 }
 
-/** What can still be said of a record that {@link parseRecord} refused. */
-export function describeCorrupt(value: UploadRecord): CorruptRecord {
+/** What can still be said of a record that {@link parseRecord} refused: an upload that has failed. Its bytes stay. */
+export function describeCorrupt(value: UploadRecord): UploadRecord {
   const { id, endpoint, name, order, revision }: Partial<Record<keyof UploadRecord, unknown>> = value;
+  const message = `The record of "${name ?? id}" is damaged. Remove it, then add the file again.`;
   return {
-    corrupt: true,
     id: value.id,
     endpoint: String(endpoint ?? ''),
+    fingerprint: '',
     name: String(name ?? id),
     type: '',
     sizeBytes: 0,
@@ -126,5 +121,9 @@ export function describeCorrupt(value: UploadRecord): CorruptRecord {
     addedAtMs: 0,
     order: isSize(order) ? order : 0,
     revision: isSize(revision) ? revision : 0,
+    course: {
+      ...initialCourse,
+      state: { status: 'failed', error: { code: 'corrupt-record', message, uploadId: value.id } },
+    },
   };
 }

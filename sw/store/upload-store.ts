@@ -10,7 +10,6 @@ import { type CourseEvent, initialCourse, transition } from '../core/machine.js'
 import { isSize } from '../core/shape.js';
 import {
   type BackhaulSchema,
-  type CorruptRecord,
   DATABASE_VERSION,
   type Database,
   describeCorrupt,
@@ -40,8 +39,6 @@ export interface Added {
 /** What is next in line. */
 export interface Due {
   readonly records: readonly UploadRecord[];
-  /** Found in the line and taken out of it. */
-  readonly corrupt: readonly CorruptRecord[];
   readonly dueAtMs: number;
 }
 
@@ -52,9 +49,6 @@ interface Change {
   readonly resolve: (record: UploadRecord | undefined) => void;
   readonly reject: (cause: unknown) => void;
 }
-
-/** What a listing holds: good records, and those that could not be read. */
-export type Listed = UploadRecord | CorruptRecord;
 
 export class UploadStore {
   readonly #name: string;
@@ -72,7 +66,7 @@ export class UploadStore {
       // As if none were known: looking for each would take as long as storing it. The unique index says if one is.
       return await this.#add(uploads, false);
     } catch (cause) {
-      if (!(cause instanceof UploadError && nameOf(cause.cause) === 'ConstraintError')) throw cause;
+      if (nameOf((cause as UploadError).cause) !== 'ConstraintError') throw cause;
       return this.#add(uploads, true);
     }
   }
@@ -82,16 +76,17 @@ export class UploadStore {
       const store = transaction.objectStore('uploads');
       const last = await store.index('byOrder').openKeyCursor(IDBKeyRange.upperBound(Number.MAX_SAFE_INTEGER), 'prev');
       let order = last === null ? 0 : Number(last.key);
-      const known = (upload: NewUpload) => store.index('byFingerprint').get([upload.endpoint, upload.fingerprint]);
-      const existing = look ? await Promise.all(uploads.map(known)) : [];
-      const seen = new Map<string, UploadRecord>();
-      return uploads.map(({ bytes, ...upload }, index) => {
-        const key = JSON.stringify([upload.endpoint, upload.fingerprint]);
-        const found = existing[index];
-        const known = seen.get(key) ?? parseRecord(found);
+      const added: Added[] = [];
+      for (const { bytes, ...upload } of uploads) {
+        // Sees what was put a moment ago: a file may come twice.
+        const found = look ? await store.index('byFingerprint').get([upload.endpoint, upload.fingerprint]) : undefined;
+        const known = parseRecord(found);
         // One that ended without delivery takes the bytes and goes on; any other has them.
         const course = known ? transition(known.course, { type: 'readded' }) : initialCourse;
-        if (known && !course) return { record: known, stored: false };
+        if (known && !course) {
+          added.push({ record: known, stored: false });
+          continue;
+        }
         const record = withTurn({
           ...upload,
           // A damaged record makes way for a sound one.
@@ -100,11 +95,11 @@ export class UploadStore {
           revision: 1 + (isSize(found?.revision) ? found.revision : 0),
           course: course ?? initialCourse,
         });
-        seen.set(key, record);
         quietly(store.put(record));
         quietly(transaction.objectStore('bytes').put(bytes, record.id));
-        return { record, stored: true };
-      });
+        added.push({ record, stored: true });
+      }
+      return added;
     };
     return this.#write(bothStores, task, 'strict');
   }
@@ -113,6 +108,7 @@ export class UploadStore {
    * What `event` makes of one upload, committed. Undefined: it does not apply (or the record is gone), and nothing was
    * changed. Bytes leave in the transaction that says that they are no longer needed (invariant 3). Changes that come
    * while others are being committed share the next transaction: a commit takes Chromium 5 ms, however much is in it.
+   * A record that cannot be read is taken out of the line by `failed`, and else left as it is.
    */
   apply(id: string, event: CourseEvent): Promise<UploadRecord | undefined> {
     return new Promise((resolve, reject) => {
@@ -139,7 +135,12 @@ export class UploadStore {
           store,
           changes.map(({ id }) => id),
         );
-        const latest = new Map(values.map((value, index) => [changes[index]?.id, parseRecord(value)]));
+        const latest = new Map<unknown, UploadRecord>();
+        for (const [index, value] of values.entries()) {
+          const record = parseRecord(value);
+          if (record) latest.set(record.id, record);
+          else if (value && changes[index]?.event.type === 'failed') quietly(store.put({ ...value, turn: undefined }));
+        }
         return changes.map((change) => {
           const record = latest.get(change.id);
           const course = record && transition(record.course, change.event);
@@ -181,16 +182,16 @@ export class UploadStore {
   }
 
   /** Up to `limit` in order of acceptance, from behind `afterOrder`. */
-  async list(afterOrder: number, limit: number): Promise<readonly Listed[]> {
+  async list(afterOrder: number, limit: number): Promise<readonly UploadRecord[]> {
     const values = await this.#read((database) =>
       database.getAllFromIndex('uploads', 'byOrder', IDBKeyRange.lowerBound(afterOrder, true), limit),
     );
-    return values.map((value) => parseRecord(value) ?? describeCorrupt(value));
+    return values.map(listed);
   }
 
   /**
    * Up to `limit` uploads of `endpoint` that are due, those that have waited before those that have not begun; and when
-   * the next one falls due (Infinity: never by itself). Skips `busy`. What cannot be read is taken out of the line.
+   * the next one falls due (Infinity: never by itself). Skips `busy`.
    */
   async next(endpoint: string, nowMs: number, busy: ReadonlySet<string>, limit: number): Promise<Due> {
     const bound = (from: number, to: number) => IDBKeyRange.bound([endpoint, from], [endpoint, to, []], from > 0);
@@ -203,15 +204,8 @@ export class UploadStore {
       ]);
     });
     const values = [...waited, ...fresh].filter(({ id }) => !busy.has(id));
-    const corrupt = values.filter((value) => parseRecord(value) === undefined);
-    if (corrupt.length > 0) {
-      await this.#write(['uploads'], async (transaction) => {
-        for (const value of corrupt) quietly(transaction.objectStore('uploads').put({ ...value, turn: undefined }));
-      });
-    }
     return {
-      records: values.flatMap((value) => parseRecord(value) ?? []).slice(0, limit),
-      corrupt: corrupt.map(describeCorrupt),
+      records: values.slice(0, limit).map(listed),
       dueAtMs: later === null ? Infinity : later.key[1],
     };
   }
@@ -265,8 +259,8 @@ export class UploadStore {
     for (let afterOrder = -1; ; ) {
       const page = await this.list(afterOrder, limit);
       const ended = page.filter((item) => {
-        const state = 'course' in item && item.course.state;
-        return state && 'atMs' in state && state.atMs < beforeMs;
+        const { state } = item.course;
+        return 'atMs' in state && state.atMs < beforeMs;
       });
       // A damaged record has no order to go on from.
       const { order: last = -1 } = page.at(-1) ?? {};
@@ -297,52 +291,55 @@ export class UploadStore {
     return this.#database;
   }
 
-  async #read<Value>(task: (database: Database) => Promise<Value>): Promise<Value> {
+  /** What `task` makes of the open database. `what` it is about to do, for the message. */
+  async #use<Value>(what: string, task: (database: Database) => Promise<Value>): Promise<Value> {
     try {
       return await task(await this.#open());
     } catch (cause) {
       // Firefox: after a quota error the connection is dead without a `close` event. The next call opens anew.
       if (nameOf(cause) === 'InvalidStateError') this.#database = undefined;
-      throw storageFailed('read', cause);
+      throw storageFailed(what, cause);
     }
   }
 
-  async #write<Value>(
+  #read<Value>(task: (database: Database) => Promise<Value>): Promise<Value> {
+    return this.#use('read', task);
+  }
+
+  #write<Value>(
     stores: StoreName[],
     task: (transaction: Transaction) => Promise<Value>,
     durability: IDBTransactionDurability = 'relaxed',
   ): Promise<Value> {
-    const database = await this.#open();
-    let transaction: Transaction;
-    try {
-      transaction = database.transaction(stores, 'readwrite', { durability });
-    } catch (cause) {
-      // As above.
-      this.#database = undefined;
-      throw storageFailed('write', cause);
-    }
-    // idb's own `done` speaks at the first `error` event, when the transaction does not yet know its reason.
-    quietly(transaction.done);
-    const done = new Promise<void>((resolve, reject) => {
-      transaction.addEventListener('complete', () => resolve());
-      transaction.addEventListener('abort', () => reject(transaction.error));
-    });
-    quietly(done);
-    try {
-      const value = await task(transaction);
-      await done;
-      return value;
-    } catch (cause) {
+    return this.#use('write', async (database) => {
+      const transaction = database.transaction(stores, 'readwrite', { durability });
+      // idb's own `done` speaks at the first `error` event, when the transaction does not yet know its reason.
+      quietly(transaction.done);
+      const done = new Promise<void>((resolve, reject) => {
+        transaction.addEventListener('complete', () => resolve());
+        transaction.addEventListener('abort', () => reject(transaction.error));
+      });
+      quietly(done);
       try {
-        transaction.abort();
-      } catch {
-        // It has ended already; that is why we are here.
+        const value = await task(transaction);
+        await done;
+        return value;
+      } catch (cause) {
+        try {
+          transaction.abort();
+        } catch {
+          // It has ended already; that is why we are here.
+        }
+        // A request that was cut off says only "AbortError"; the transaction knows why, save in WebKit, where it may be null.
+        throw (await done.catch((error: unknown) => error)) ?? cause;
       }
-      // A request that was cut off says only "AbortError"; the transaction knows why, save in WebKit, where it may be null.
-      const reason = await done.catch((error: unknown) => error);
-      throw storageFailed('write', reason ?? cause);
-    }
+    });
   }
+}
+
+/** A record as it is told of; one without a turn where it cannot be read. */
+function listed(value: UploadRecord): UploadRecord {
+  return parseRecord(value) ?? describeCorrupt(value);
 }
 
 /** What `store` has under each key, in their order. */

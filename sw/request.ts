@@ -1,0 +1,64 @@
+// One request of an upload: its time limit by what its link has shown, a second connection where the first one may be
+// dead, and what its end says about the link. Knows nothing of steps and states.
+
+import { type Answer, ProtocolFailure, type RequestOptions } from './protocols/adapter.js';
+import { hedge, requestOnce } from './protocols/http.js';
+import type { RunnerContext } from './runner.js';
+import type { UploadRecord } from './store/schema.js';
+
+/** How often a time limit is looked at again: what others show of the link meanwhile can shorten it. The shortest limit. */
+const LIMIT_LOOK_MS = 8000;
+
+export interface RequestContext extends RunnerContext {
+  readonly record: UploadRecord;
+  /** The last request went silent: other connections may be just as dead. */
+  readonly silent: boolean;
+  /** A body that cannot be read looks like a dead network to fetch: throws if it is so. */
+  readonly checkBytes: () => Promise<void>;
+}
+
+/** Sends it, with the time that its body, or its patience, asks for. */
+export async function request(url: string, options: RequestOptions, context: RequestContext): Promise<Answer> {
+  const { clock, fetch, signal, adapter, pace, outbox, record } = context;
+  const { attempt } = record.course;
+  const { patienceMs = 0 } = options;
+  const sizeBytes = options.body?.size ?? 0;
+  const startedAtMs = clock.now();
+  const transfer = sizeBytes > 0 ? pace.begin(startedAtMs, sizeBytes) : undefined;
+  const elapsedMs = () => clock.now() - startedAtMs;
+  const limit = async (stop: AbortSignal) => {
+    for (;;) {
+      const limitMs = transfer ? pace.limitMs(transfer, attempt) : pace.probeLimitMs(attempt);
+      const leftMs = startedAtMs + patienceMs + limitMs - clock.now();
+      if (leftMs <= 0) return elapsedMs();
+      await clock.sleep(Math.min(leftMs, LIMIT_LOOK_MS), stop);
+    }
+  };
+  const once = (stop: AbortSignal) =>
+    requestOnce(url, options, {
+      fetch,
+      signal: AbortSignal.any([signal, stop]),
+      limit,
+      credentials: adapter.requests?.credentials ?? 'same-origin',
+      headers: () => adapter.requests?.headers?.(record) ?? {},
+    });
+  const hedged = context.silent && ['GET', 'HEAD'].includes(options.method);
+  let acknowledgedBytes = 0;
+  try {
+    const answer = await (hedged
+      ? hedge(once, pace.hedgeMs(), (delayMs, stop) => clock.sleep(delayMs, stop))
+      : once(signal));
+    if (patienceMs === 0) {
+      if (answer.ok) acknowledgedBytes = sizeBytes;
+      if (!transfer) pace.probed(elapsedMs());
+    }
+    return answer;
+  } catch (cause) {
+    const code = transfer && cause instanceof ProtocolFailure && cause.code;
+    if (code === 'timeout') pace.stalled(sizeBytes, elapsedMs());
+    if (code === 'network') await context.checkBytes();
+    throw cause;
+  } finally {
+    if (transfer) outbox.speed(record.id, pace.end(transfer, acknowledgedBytes, clock.now()));
+  }
+}
