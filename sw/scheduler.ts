@@ -71,6 +71,8 @@ export class Scheduler {
   readonly #lines = new Map<string, Line>();
   /** Aborted when others may have come that go before those that wait for a lane. */
   #stale = new AbortController();
+  /** Those that wait for a lane, with the signal that calls them back. */
+  readonly #ready = new Map<string, AbortSignal>();
   #driving: Promise<void> | undefined;
   #working: Promise<boolean> = Promise.resolve(false);
   #woken = false;
@@ -176,7 +178,10 @@ export class Scheduler {
   async #fill(): Promise<number> {
     const { store, clock, concurrency } = this.#options;
     const now = clock.now();
-    if (this.#storing > 0) return now + STORE_PAUSE_MS;
+    const stale = this.#stale.signal;
+    // Those that were called back are in line again only when they have let go; others would pass them.
+    const calledBack = [...this.#ready.values()].some(({ aborted }) => aborted);
+    if (this.#storing > 0 || calledBack) return now + STORE_PAUSE_MS;
     const known = this.#endpoints ?? (await store.endpointsWithWork());
     // Not remembered if somebody woke us while they were read.
     this.#endpoints = this.#woken ? undefined : known;
@@ -199,7 +204,7 @@ export class Scheduler {
         if (record !== undefined) {
           started = true;
           this.#served = endpoint;
-          await this.#start(record);
+          await this.#start(record, stale);
         }
         dueAtMs.set(endpoint, line.dueAtMs);
       }
@@ -221,7 +226,7 @@ export class Scheduler {
     return line;
   }
 
-  async #start(record: UploadRecord): Promise<void> {
+  async #start(record: UploadRecord, stale: AbortSignal): Promise<void> {
     const { endpoints, store, outbox } = this.#options;
     const { id: uploadId, endpoint } = record;
     const adapter = endpoints.get(endpoint);
@@ -235,26 +240,30 @@ export class Scheduler {
     const abort = new AbortController();
     // Not in this breath: whoever starts beside it is to be counted first.
     const ended = Promise.resolve()
-      .then(() => this.#run(record, adapter, abort.signal))
+      .then(() => this.#run(record, adapter, abort.signal, stale))
       // The store failed in the middle: the record is as it was last committed, and is probed anew, but not at once.
       .catch(() => this.#close(endpoint, this.#options.clock.now() + STORE_PAUSE_MS, 'backoff'))
       .then(() => {
         if (gate !== undefined) gate.trying = false;
         this.#active.delete(uploadId);
+        this.#ready.delete(uploadId);
         this.#poke();
       });
     this.#active.set(uploadId, { abort, ended });
+    this.#ready.set(uploadId, stale);
   }
 
-  async #run(record: UploadRecord, adapter: Adapter, signal: AbortSignal): Promise<void> {
-    const { endpoint, course } = record;
+  async #run(record: UploadRecord, adapter: Adapter, signal: AbortSignal, stale: AbortSignal): Promise<void> {
+    const { id, endpoint, course } = record;
     const pace = this.#paces.get(endpoint) ?? new Pace();
     this.#paces.set(endpoint, pace);
     const outage = () => this.#outage(endpoint);
     const onAnswer = () => void this.#reached(endpoint).catch(() => {});
-    const stale = this.#stale.signal;
-    const lane = (stop: AbortSignal, extra: boolean) =>
-      this.#lanes.take(extra ? stop : AbortSignal.any([stop, stale]), extra);
+    const lane = async (stop: AbortSignal, extra: boolean) => {
+      const leave = await this.#lanes.take(extra ? stop : AbortSignal.any([stop, stale]), extra);
+      if (this.#ready.delete(id)) this.#poke();
+      return leave;
+    };
     const gate = this.#gates.get(endpoint);
     const welcome = () => this.#gates.get(endpoint) === undefined || gate !== undefined;
     const announcements = this.#announcements;
