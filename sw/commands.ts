@@ -74,11 +74,12 @@ export async function execute(command: Command, tools: CommandTools): Promise<Re
 async function applyToAll(control: Control, tools: CommandTools): Promise<readonly string[]> {
   for (let afterOrder = -1; ; ) {
     const page = await tools.store.list(afterOrder, MOST_LISTED);
-    const last = page.at(-1);
-    if (last === undefined) return [];
     const ids = page.map(({ id }) => id);
     await apply(control, ids, tools);
-    afterOrder = last.order;
+    // A damaged record has no order to go on from.
+    const last = page.at(-1)?.order ?? -1;
+    if (last <= afterOrder) return [];
+    afterOrder = last;
   }
 }
 

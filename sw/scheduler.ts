@@ -87,6 +87,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const lanes = new Lanes(concurrency);
   /** Aborted when others may have come that go before those that wait for a lane. */
   let stale = new AbortController();
+  /** Those that wait for a lane, with the signal that calls them back. */
+  const ready = new Map<string, AbortSignal>();
   /** Aborted when the loop is to look again, even if it is just about to pause. */
   let bell = new AbortController();
   let driving: Promise<void> | undefined;
@@ -149,7 +151,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   /** Starts what can start; answers when the next one falls due (Infinity: none will by itself). */
   async function fill(): Promise<number> {
     const now = clock.now();
-    if (storing > 0) return now + STORE_PAUSE_MS;
+    const recall = stale.signal;
+    // Those that were called back are in line again only when they have let go; others would pass them.
+    const calledBack = [...ready.values()].some(({ aborted }) => aborted);
+    if (storing > 0 || calledBack) return now + STORE_PAUSE_MS;
     const names = known ?? (await store.endpointsWithWork());
     // Not remembered if somebody woke us while they were read.
     known = bell.signal.aborted ? undefined : names;
@@ -172,7 +177,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         if (record !== undefined) {
           started = true;
           served = site.endpoint;
-          await start(site, record);
+          await start(site, record, recall);
         }
         dueAtMs.set(site, line.dueAtMs);
       }
@@ -190,7 +195,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     return line;
   }
 
-  async function start(site: Site, record: UploadRecord): Promise<void> {
+  async function start(site: Site, record: UploadRecord, recall: AbortSignal): Promise<void> {
     const { adapter, gate, endpoint } = site;
     const { id: uploadId } = record;
     // What is in line without a turn is damaged: by this it leaves the line, and is told of as it is.
@@ -204,21 +209,33 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     const abort = new AbortController();
     // Not in this breath: whoever starts beside it is to be counted first.
     const ended = Promise.resolve()
-      .then(() => run(site, record, adapter, abort.signal))
+      .then(() => run(site, record, adapter, abort.signal, recall))
       // The store failed in the middle: the record is as it was last committed, and is probed anew, but not at once.
       .catch(() => close(site, clock.now() + STORE_PAUSE_MS, 'backoff'))
       .then(() => {
         if (gate) gate.trying = false;
         active.delete(uploadId);
+        ready.delete(uploadId);
         ring();
       });
     active.set(uploadId, { abort, ended });
+    ready.set(uploadId, recall);
   }
 
-  async function run(site: Site, record: UploadRecord, adapter: Adapter, signal: AbortSignal): Promise<void> {
+  async function run(
+    site: Site,
+    record: UploadRecord,
+    adapter: Adapter,
+    signal: AbortSignal,
+    recall: AbortSignal,
+  ): Promise<void> {
     const { gate, pace } = site;
     const before = announcements;
-    const overtaken = stale.signal;
+    const lane = async (stop: AbortSignal, extra: boolean) => {
+      const leave = await lanes.take(extra ? stop : AbortSignal.any([stop, recall]), extra);
+      if (ready.delete(record.id)) ring();
+      return leave;
+    };
     const outcome = await runUpload(record, {
       ...options,
       adapter,
@@ -226,7 +243,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       signal,
       outage: () => outageOf(site),
       onAnswer: () => void reached(site).catch(() => {}),
-      lane: (stop, extra) => lanes.take(extra ? stop : AbortSignal.any([stop, overtaken]), extra),
+      lane,
       welcome: () => !site.gate || gate !== undefined,
     });
     if (outcome === 'ended') return;

@@ -522,7 +522,7 @@ describe('what must not stop the others', () => {
     await stage.worker.engine.store.close();
     const database = await openDB(stage.databaseName, 1);
     const record = await database.get('uploads', (await stage.named('damaged.bin')).id);
-    await database.put('uploads', { ...record, course: 'rust', turn: ['photos', 0, 1, record.order] });
+    await database.put('uploads', { ...record, course: 'rust', order: 'rust', turn: ['photos', 0, 1, record.order] });
     database.close();
     stage.worker.events.length = 0;
     stage.server.fault = () => undefined;

@@ -254,7 +254,7 @@ export class UploadStore {
     });
   }
 
-  /** Forgets the oldest that completed or were cancelled before `beforeMs`: those among the first `limit` that hold one. */
+  /** Forgets what completed or was cancelled before `beforeMs`: the first page of `limit` that holds such. */
   async prune(beforeMs: number, limit: number): Promise<readonly UploadId[]> {
     for (let afterOrder = -1; ; ) {
       const page = await this.list(afterOrder, limit);
@@ -263,7 +263,7 @@ export class UploadStore {
         return 'atMs' in state && state.atMs < beforeMs;
       });
       // A damaged record has no order to go on from.
-      const { order: last = -1 } = page.at(-1) ?? {};
+      const last = page.at(-1)?.order ?? -1;
       if (ended.length > 0 || last <= afterOrder) return this.remove(ended.map(({ id }) => id));
       afterOrder = last;
     }
