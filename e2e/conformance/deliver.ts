@@ -53,6 +53,8 @@ export interface Run {
   readonly crossings: number;
   /** Virtual time from the last trouble to the end. */
   readonly calmMs: number;
+  /** Timers a second after the end: none is needed any more. */
+  readonly timersLeft: number;
   /** Requests in the hour after the end. */
   readonly afterwards: number;
   /** Hidden headers were named in the error, exposed, and the upload tried again. */
@@ -60,6 +62,7 @@ export interface Run {
   readonly trace: () => string;
 }
 
+const SECOND_MS = 1000;
 const HOUR_MS = 3_600_000;
 /** Retry-After asks for minutes here, and somebody signs in within an hour, six times at most. */
 const RUN_LIMIT_MS = 10 * HOUR_MS;
@@ -145,7 +148,10 @@ class Delivery {
     const record = await this.#record();
     const calmMs = this.#time.now() - this.#troubleMs;
     const before = this.#wire.journal.length;
-    await this.#time.pass(HOUR_MS);
+    // Until then the last progress is told.
+    await this.#time.pass(SECOND_MS);
+    const timersLeft = this.#time.timers;
+    await this.#time.pass(HOUR_MS - SECOND_MS);
     const afterwards = this.#wire.journal.length - before;
     life.end();
     this.#wire.close();
@@ -161,6 +167,7 @@ class Delivery {
       stops: stopped,
       crossings: life.crossings,
       calmMs,
+      timersLeft,
       afterwards,
       exposed: this.#exposed,
       trace: () => this.#lines.map((line) => line()).join('\n'),

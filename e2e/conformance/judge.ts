@@ -39,6 +39,8 @@ export async function judge(
   if (plan.hidesHeaders && state.status !== 'completed') {
     say(error.includes(EXPOSE), `With hidden headers the error does not name ${EXPOSE} (invariant 11).`);
   }
+  // Those of a worker that was stopped are nobody's any more, but still in the clock.
+  say(run.stops > 0 || run.timersLeft === 0, `${run.timersLeft} timers were left running at the end.`);
   say(run.afterwards === 0, `${run.afterwards} requests came after the end.`);
   say(run.calmMs <= CALM_LIMIT_MS, `It took ${Math.round(run.calmMs / 1000)} s with nothing in its way (invariant 6).`);
 

@@ -77,6 +77,17 @@ const mutants: readonly Mutant[] = [
     mutate: () => ({ abort: async () => {} }),
   },
   {
+    name: 'leaves a timer behind',
+    subject: plainTusSubject,
+    row: '1 byte',
+    mutate: (adapter) => ({
+      send: (...args) => {
+        args[4].sleep(30_000).catch(() => {});
+        return adapter.send(...args);
+      },
+    }),
+  },
+  {
     name: 'takes a web page for an answer',
     subject: plainTusSubject,
     row: 'web page',

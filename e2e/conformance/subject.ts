@@ -15,7 +15,7 @@ export interface Subject {
   readonly adapter: (origin: string, pieceBytes: number) => Adapter;
   /** Starts a server that is empty. The kit stops it when it is done. */
   readonly start: () => Promise<RunningServer>;
-  /** Pieces that the server is fit for, in bytes. Default 40,000: small, so that a thousand runs take a minute. */
+  /** Pieces that the server is fit for, in bytes. Default 40,000: small, so that a thousand runs take minutes. */
   readonly pieceBytes?: number;
   /** What protocol or server cannot do, with the reason that the table prints as "n/a". */
   readonly cannot?: Readonly<Partial<Record<FaultName, string>>>;

@@ -248,7 +248,10 @@ class Cluster implements Ceph {
   }
 }
 
-/** cephx stays on: radosgw refuses `auth none`. `size`: copies of each object; one of them is enough to go on. */
+/**
+ * cephx stays on: radosgw refuses `auth none`. `size`: copies of each object; one of them is enough to go on. `gc`: what
+ * is deleted is kept for two hours by default, and the memory of the storage daemons is then full after some dozen runs.
+ */
 function configuration(folder: string, fsid: string, monitor: string, size: number): string {
   return `[global]
 fsid = ${fsid}
@@ -282,5 +285,8 @@ osd data = ${folder}/osd$id
 rgw dns name =
 rgw enable usage log = false
 rgw thread pool size = 32
+rgw gc obj min wait = 1
+rgw gc processor period = 5
+rgw gc processor max time = 5
 `;
 }

@@ -69,6 +69,15 @@ describe('creation', () => {
     expect(outcome).toMatchObject({ held: [[0, 0]], done: true });
   });
 
+  test('of an empty file without a readable Location is asked about, where the URL is known beforehand', async () => {
+    const more = { source: { ...upload, sizeBytes: 0 } };
+    const { asked, outcome } = await create([200, taken(0)], named, more);
+    expect(asked.map(([method, url]) => `${method} ${url}`)).toEqual([`POST ${ENDPOINT}`, `HEAD ${KNOWN}`]);
+    expect(outcome).toMatchObject({ state: { url: KNOWN }, done: true });
+    // Whoever has answered, it was not the server.
+    expect((await create([200, 404], named, more)).outcome).toMatchObject({ verdict: 'restart' });
+  });
+
   test.each([
     ['https://up.example/files', 'https://up.example/files/1', 'https://up.example/files/1'],
     ['https://up.example/files', '/files/1', 'https://up.example/files/1'],
@@ -105,7 +114,10 @@ describe('creation', () => {
 
   test('answered by a web page is waited for', async () => {
     const page = { status: 200, text: '<!doctype html>', headers: { 'Content-Type': 'text/html' } };
-    expect((await create([page])).outcome).toMatchObject({ verdict: 'unreachable', code: 'unexpected-answer' });
+    const waitedFor = { verdict: 'unreachable', code: 'unexpected-answer' };
+    expect((await create([page])).outcome).toMatchObject(waitedFor);
+    expect((await create([page], { ...named, oneRequestBytes: 0 })).outcome).toMatchObject(waitedFor);
+    expect((await create([page], named, { source: { ...upload, sizeBytes: 0 } })).outcome).toMatchObject(waitedFor);
   });
 
   test.each([

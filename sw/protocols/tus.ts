@@ -13,7 +13,7 @@ import {
   type RequestDefaults,
   type UploadSource,
 } from './adapter.js';
-import { refusal } from './refusals.js';
+import { isHtml, refusal } from './refusals.js';
 import { grown, LOCK_PATIENCE_MS, locationIn, nowhere, offsetIn, offsetOf, remove, urlIn } from './upload-resource.js';
 
 export interface TusOptions extends RequestDefaults {
@@ -139,8 +139,11 @@ export function tus(options: TusOptions): Adapter {
       if (answer.status === 409 && known !== undefined) return ask(known, upload, {}, io, true);
       if (!answer.ok)
         throw refusal(endpoint, answer, io.nowMs(), { 404: 'fatal', 409: 'fatal', 410: 'fatal', 412: 'fatal' });
-      const url = locationIn(answer) ?? known;
-      if (url === undefined) throw nowhere(endpoint, answer);
+      const location = locationIn(answer);
+      const url = location ?? known;
+      if (url === undefined || (location === undefined && isHtml(answer))) throw nowhere(endpoint, answer);
+      // An empty file is finished when it is made: that must have been the server's word, not a sign-in page's.
+      if (location === undefined && upload.sizeBytes === 0) return ask(url, upload, {}, io, false);
       if (body === undefined) return replyOf(url, 0, upload, answer);
       const offset = offsetIn(url, answer, upload);
       if (offset !== undefined) return replyOf(url, offset, upload, answer);
