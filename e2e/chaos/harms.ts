@@ -12,7 +12,7 @@ export interface World {
   readonly tab: Tab;
 }
 
-const rates = [400_000, 2_000_000, 8_000_000, 20_000_000, 80_000_000, undefined] as const;
+const rates = [400_000, 2_000_000, 8_000_000, 20_000_000, 80_000_000, Infinity] as const;
 
 export const harms = {
   'worker stopped': async ({ tab }: World) => tab.stopWorkers(),
@@ -47,7 +47,10 @@ export const harms = {
       isUpload(path),
     );
   },
-  'link shaped': async ({ link, dice }: World) => link.setUplink(dice.pick(rates)),
+  'link shaped': async ({ link, dice }: World) => {
+    const rate = dice.pick(rates);
+    link.setUplink(rate === Infinity ? undefined : rate);
+  },
 } as const satisfies Record<string, (world: World) => Promise<void>>;
 
 export type Harm = keyof typeof harms;

@@ -10,7 +10,10 @@ export interface Known {
 
 /** A cold Chromium beside other load; only a run that hangs needs it. */
 const PATIENCE_MS = 120_000;
-/** Whatever a harm has taken from the page while it loaded does not come by itself. */
+/**
+ * What a harm has taken from the page while it loaded does not come by itself; and of the six connections that Chromium
+ * keeps, all may be dead: each loading in vain ends one.
+ */
 const READY_MS = 20_000;
 const OPENINGS = 20;
 
@@ -36,7 +39,7 @@ export class Tab {
   async open(): Promise<void> {
     for (let opening = 1; ; opening += 1) {
       try {
-        await this.page.goto(this.#origin);
+        await this.page.goto(this.#origin, { timeout: READY_MS });
         await this.page.waitForSelector('html[data-ready="true"]', { state: 'attached', timeout: READY_MS });
         return;
       } catch (cause) {
