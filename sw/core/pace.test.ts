@@ -161,7 +161,7 @@ test.each([
   ['it does in a whole second', 65_535, 1000, true],
 ])('%s', (_, bytes, elapsedMs, counts) => {
   const pace = new Pace();
-  pace.end(pace.begin(0), bytes, elapsedMs);
+  pace.end(pace.begin(0, 1), bytes, elapsedMs);
   expect(pace.chunkBytes() !== 524_288).toBe(counts);
 });
 
@@ -173,6 +173,6 @@ test.each([
   ['ten', 10_000, 0.7],
 ])('a request of %s counts by its time, at least a tenth, at most seven', (_, elapsedMs, weight) => {
   const pace = seen(1_000_000_000);
-  pace.end(pace.begin(0), 10_000_000 * elapsedMs, elapsedMs);
+  pace.end(pace.begin(0, 1), 10_000_000 * elapsedMs, elapsedMs);
   expect(pace.chunkBytes()).toBe(Math.floor(5 * (10_000_000_000 * weight + 1_000_000_000 * (1 - weight))));
 });
