@@ -296,6 +296,58 @@ describe('counters', () => {
     }
   });
 
+  test('a start alone is no try, one that makes the remote upload is; neither is taken back', () => {
+    expect(transition(courseIn('queued'), { type: 'started' })?.tried).toBe(false);
+    expect(transition(courseIn('queued'), { type: 'started', creates: false })?.tried).toBe(false);
+    expect(transition(courseIn('queued'), { type: 'started', creates: true })?.tried).toBe(true);
+    expect(transition(courseIn('queued', { tried: true }), { type: 'started', creates: false })?.tried).toBe(true);
+  });
+
+  test('what was made is forgotten when it is of no use, and only then', () => {
+    const known = { held: [[0, 9]] as const, remote: { url: 'a' }, finalSent: true };
+    const none = { held: [], remote: null, finalSent: false };
+    const made = (event: CourseEvent) => transition(courseIn('uploading', known), event);
+    expect(made({ type: 'shrunk', maxBytes: 5 })).toMatchObject({ ...known, limits: { maxBytes: 5 } });
+    expect(made({ type: 'shrunk', maxBytes: 5, anew: true })).toMatchObject({ ...none, limits: { maxBytes: 5 } });
+    expect(made({ type: 'failed', error })).toMatchObject(known);
+    expect(made({ type: 'failed', error, forget: true })).toMatchObject({ ...none, state: { status: 'failed' } });
+  });
+
+  test('freeing after a cancel: what was tried in vain is counted; once freed, nothing is known to be held', () => {
+    const course = courseIn('cancelled', { held: [[0, 9]], remote: { url: 'a' }, finalSent: true, attempt: 2 });
+    expect(transition(course, events.postponed)).toEqual({ ...course, attempt: 3 });
+    expect(transition(course, events.freed)).toEqual({
+      ...course,
+      held: [],
+      remote: null,
+      finalSent: false,
+      state: { status: 'cancelled', atMs: 1, freed: true },
+    });
+  });
+
+  test('a new upload waits in line, and nothing is known of it', () => {
+    expect(initialCourse).toEqual({
+      state: { status: 'queued' },
+      held: [],
+      remote: null,
+      limits: {},
+      tried: false,
+      finalSent: false,
+      attempt: 0,
+      failingSinceMs: null,
+      restarts: 0,
+    });
+  });
+
+  test('being hastened afresh forgets the failures', () => {
+    const course = courseIn('waiting', { attempt: 3, failingSinceMs: 1 });
+    expect(transition(course, { type: 'hastened', reasons: ['backoff'], fresh: true })).toMatchObject({
+      state: { status: 'queued' },
+      attempt: 0,
+      failingSinceMs: null,
+    });
+  });
+
   test('only retry and adding again forgive restarts', () => {
     expect(transition(courseIn('failed', { restarts: 4 }), events.retried)?.restarts).toBe(0);
     expect(transition(courseIn('lost', { restarts: 4 }), events.readded)?.restarts).toBe(0);

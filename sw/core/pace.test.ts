@@ -146,3 +146,33 @@ test('of requests that stall together, none gets more time because another has s
   pace.stalled(1_000_000, limitMs);
   expect(pace.limitMs(second, 0)).toBe(limitMs);
 });
+
+test('an answer counts as late after 0.7 s, or twice what the slowest question took', () => {
+  const pace = new Pace();
+  expect(pace.hedgeMs()).toBe(700);
+  pace.probed(1000);
+  expect(pace.hedgeMs()).toBe(2000);
+});
+
+test.each([
+  ['a smallest body in a moment counts', 65_536, 500, true],
+  ['one byte less does not', 65_535, 500, false],
+  ['nor in just less than a second', 65_535, 999, false],
+  ['it does in a whole second', 65_535, 1000, true],
+])('%s', (_, bytes, elapsedMs, counts) => {
+  const pace = new Pace();
+  pace.end(pace.begin(0, 1), bytes, elapsedMs);
+  expect(pace.chunkBytes() !== 524_288).toBe(counts);
+});
+
+test.each([
+  // Ten times as fast as was known.
+  ['a second', 1000, 0.7],
+  ['half of one', 500, 0.5],
+  ['a moment', 10, 0.1],
+  ['ten', 10_000, 0.7],
+])('a request of %s counts by its time, at least a tenth, at most seven', (_, elapsedMs, weight) => {
+  const pace = seen(1_000_000_000);
+  pace.end(pace.begin(0, 1), 10_000_000 * elapsedMs, elapsedMs);
+  expect(pace.chunkBytes()).toBe(Math.floor(5 * (10_000_000_000 * weight + 1_000_000_000 * (1 - weight))));
+});

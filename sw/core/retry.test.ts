@@ -54,6 +54,30 @@ describe('what follows a failure', () => {
       { ...sent, resyncs: RESYNC_BUDGET, ...own },
       wait('upload', 'backoff', NOW + 5500),
     ],
+    [
+      'a disagreement that no body led to is no reason to ask at once',
+      failure('resync'),
+      { sentBytes: 0, ...own },
+      wait('upload', 'backoff', NOW + 5500),
+    ],
+    [
+      'an upload waits by its own failures, not by the endpoint’s',
+      failure('busy'),
+      { shared: { attempt: 5, sinceMs: NOW - 400_000 } },
+      wait('upload', 'backoff', NOW + 500),
+    ],
+    [
+      '413 to a body whose size is fixed for good ends it',
+      failure('smaller', { httpStatus: 413 }),
+      { sentBytes: 9_000_000, rigid: 'always' },
+      { type: 'fail' },
+    ],
+    [
+      '413 to a body whose size is fixed when it is made leads to smaller ones',
+      failure('smaller', { httpStatus: 413 }),
+      { sentBytes: 9_000_000, rigid: 'while-made' },
+      { type: 'shrink', maxBytes: 8_000_000, certain: true },
+    ],
     ['an upload that the server forgot starts over', failure('restart'), {}, { type: 'restart' }],
     ['as often as the budget says', failure('restart'), { restarts: RESTART_BUDGET - 1 }, { type: 'restart' }],
     [
