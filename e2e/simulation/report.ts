@@ -4,12 +4,12 @@ import { uploadStatuses } from '../../src/contracts/upload.js';
 import type { FailedRun } from './batch.js';
 import type { Report } from './run-batches.js';
 
-export function printReport({ runs, steps, requests, struck, failures, tookMs }: Report): string {
+export function printReport({ runs, steps, requests, struck, failures, tookMs, cpuMs }: Report): string {
   const faults = Object.entries(struck).sort((a, b) => b[1] - a[1]);
   const total = faults.reduce((sum, [, count]) => sum + count, 0);
-  const perRun = (tookMs / Math.max(1, runs)).toFixed(1);
+  const perRun = (cpuMs / Math.max(1, runs)).toFixed(1);
   return [
-    `${runs - failures.length} of ${runs} runs kept every invariant; ${steps} awaits, ${requests} requests, ${(tookMs / 1000).toFixed(1)} s (${perRun} ms a run)`,
+    `${runs - failures.length} of ${runs} runs kept every invariant; ${steps} awaits, ${requests} requests, ${(tookMs / 1000).toFixed(1)} s (${perRun} ms of a core a run)`,
     `${total} faults: ${faults.map(([name, count]) => `${name} ${count}`).join(', ')}`,
   ].join('\n');
 }

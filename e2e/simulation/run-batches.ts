@@ -18,6 +18,7 @@ export interface Report {
   readonly rules: BatchReport['rules'];
   readonly failures: readonly FailedRun[];
   readonly tookMs: number;
+  readonly cpuMs: number;
 }
 
 export interface BatchesOptions {
@@ -57,11 +58,12 @@ export async function runBatches(options: BatchesOptions): Promise<Report> {
       );
     };
     const batches = await Promise.all(Array.from({ length: Math.min(workers, runs) }, (_, index) => batch(index)));
-    const sum = (key: 'runs' | 'steps' | 'requests') => batches.reduce((total, each) => total + each[key], 0);
+    const sum = (key: 'runs' | 'steps' | 'requests' | 'cpuMs') => batches.reduce((total, each) => total + each[key], 0);
     return {
       runs: sum('runs'),
       steps: sum('steps'),
       requests: sum('requests'),
+      cpuMs: sum('cpuMs'),
       struck: added(batches.map(({ struck }) => struck)),
       seen: added(batches.map(({ seen }) => seen)),
       rules: batches[0]?.rules ?? {},

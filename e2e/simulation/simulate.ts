@@ -117,7 +117,7 @@ class Run {
     try {
       await loop.run(() => this.#isOver(), MOST_STEPS);
     } catch (cause) {
-      this.#checks.complain(`L: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`);
+      this.#checks.complain(`L: ${String(cause)}`);
     }
     this.#checks.judgeServer();
     if (this.#doneAtMs < Infinity) this.#people.judge();

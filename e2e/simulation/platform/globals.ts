@@ -7,9 +7,6 @@ import { installStorage } from './indexed-db.js';
 import { clone, MemoryBlob, MemoryFile } from './memory-blob.js';
 import { MemoryBroadcastChannel, MemoryMessageChannel } from './messaging.js';
 
-/** Real time, for measuring the simulator itself. */
-export const realNowMs: () => number = performance.now.bind(performance);
-
 export function installGlobals(): void {
   // A signal of a whole upload is heard by each of its requests.
   setMaxListeners(0);

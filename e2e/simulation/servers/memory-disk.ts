@@ -12,24 +12,43 @@ export class DiskError extends Error {
 }
 
 export class DiskFile {
-  bytes: Uint8Array = new Uint8Array(0);
   /** As last synced. */
   safe: Uint8Array = new Uint8Array(0);
   changedAtMs = 0;
+  /** With room to grow: most writes append. */
+  #room = new Uint8Array(0);
+  #size = 0;
+
+  get bytes(): Uint8Array {
+    return this.#room.subarray(0, this.#size);
+  }
 
   write(bytes: Uint8Array, position: number): void {
-    const size = Math.max(this.bytes.length, position + bytes.length);
-    const grown = new Uint8Array(size);
-    grown.set(this.bytes);
-    grown.set(bytes, position);
-    this.bytes = grown;
+    this.#grow(Math.max(this.#size, position + bytes.length));
+    this.#room.set(bytes, position);
     this.changedAtMs = Math.round(world().loop.now());
   }
 
   truncate(size: number): void {
-    const cut = new Uint8Array(size);
-    cut.set(this.bytes.subarray(0, size));
-    this.bytes = cut;
+    this.#room.fill(0, size);
+    this.#grow(size);
+  }
+
+  sync(): void {
+    this.safe = this.bytes.slice();
+  }
+
+  powerCut(): void {
+    this.#room = this.safe.slice();
+    this.#size = this.safe.length;
+  }
+
+  #grow(size: number): void {
+    this.#size = size;
+    if (size <= this.#room.length) return;
+    const room = new Uint8Array(2 * size);
+    room.set(this.#room);
+    this.#room = room;
   }
 }
 
@@ -48,7 +67,7 @@ export class MemoryDisk {
 
   powerCut(): void {
     this.files = new Map(this.#safe);
-    for (const file of this.files.values()) file.bytes = file.safe.slice();
+    for (const file of this.files.values()) file.powerCut();
   }
 
   find(path: string): DiskFile {

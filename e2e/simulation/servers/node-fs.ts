@@ -60,7 +60,7 @@ class Handle {
 
   datasync(): Promise<void> {
     return step(() => {
-      if (this.#file) this.#file.safe = this.#file.bytes.slice();
+      if (this.#file) this.#file.sync();
       else disk().syncFolder(this.#path);
     });
   }
