@@ -2,10 +2,11 @@
 // adapter. A complaint begins with the invariant's number.
 
 import { normalize, totalBytes } from '../../sw/core/ranges.js';
-import type { Adapter, Range, Reply } from '../../sw/protocols/adapter.js';
+import type { Adapter, Io, Range, Reply } from '../../sw/protocols/adapter.js';
 import { parseRecord, type UploadRecord } from '../../sw/store/schema.js';
 import type { RawTransaction } from './platform/indexed-db.js';
 import { ORIGIN, type Protocol } from './servers/protocols.js';
+import type { Agent } from './world/loop.js';
 import type { Passing } from './world/network.js';
 import type { World } from './world/world.js';
 
@@ -29,6 +30,7 @@ export class Checks {
   readonly #sources: ReadonlyMap<string, Uint8Array>;
   readonly #said = new Map<string, readonly Range[]>();
   readonly #unknown = new Map<string, Range[]>();
+  readonly #asked = new Map<string, { readonly life: Agent | undefined; readonly untilMs: number }>();
 
   constructor(world: World, protocol: Protocol, sources: ReadonlyMap<string, Uint8Array>) {
     this.#world = world;
@@ -105,6 +107,8 @@ export class Checks {
       if (own === undefined) continue;
       watched[method] = async (...args: unknown[]) => {
         const { id, name } = args[0] as { id: string; name: string };
+        this.#obeys(id, name);
+        args = args.map((arg) => (isIo(arg) ? this.#listen(arg, id) : arg));
         const range = method === 'send' ? (args[2] as Range) : undefined;
         const unknown = this.#unknown.get(id) ?? [];
         this.#unknown.set(id, unknown);
@@ -131,6 +135,34 @@ export class Checks {
     return watched as unknown as Adapter;
   }
 
+  /** 6: who asked for time gets it, unless somebody is in a hurry. */
+  #obeys(id: string, name: string): void {
+    const { loop } = this.#world;
+    const asked = this.#asked.get(id);
+    if (asked && asked.life === loop.current && loop.elapsedMs < asked.untilMs)
+      this.complain(`6: ${name} goes on ${Math.round(asked.untilMs - loop.elapsedMs)} ms before Retry-After is over`);
+  }
+
+  /** A person has pressed a button, or a clock has jumped: what was asked for before no longer counts. */
+  hurry(): void {
+    this.#asked.clear();
+  }
+
+  #listen(io: Io, id: string): Io {
+    return {
+      ...io,
+      request: async (url, options) => {
+        const answer = await io.request(url, options);
+        const seconds = Number(answer.header('Retry-After') ?? 0);
+        const { loop } = this.#world;
+        // A little less: the answer has been on its way.
+        if (seconds > 0 && !answer.ok)
+          this.#asked.set(id, { life: loop.current, untilMs: loop.elapsedMs + seconds * 1000 - 10 });
+        return answer;
+      },
+    };
+  }
+
   /** A power cut has come between the answer and its arrival. */
   mayHaveLost = false;
 
@@ -148,4 +180,8 @@ export class Checks {
 
 function overlap([start, end]: Range, ranges: readonly Range[]): number {
   return ranges.reduce((sum, [from, to]) => sum + Math.max(0, Math.min(end, to) - Math.max(start, from)), 0);
+}
+
+function isIo(value: unknown): value is Io {
+  return typeof value === 'object' && value !== null && 'request' in value && 'nowMs' in value;
 }

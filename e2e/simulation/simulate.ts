@@ -190,6 +190,7 @@ class Run {
         break;
       case 'jump-clock':
         loop.clockMs += fault.byMs;
+        this.#checks.hurry();
         if (fault.byMs < 0) this.#extraMs -= fault.byMs;
         break;
       case 'evict-bytes':
