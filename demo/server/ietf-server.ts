@@ -3,7 +3,7 @@
 // otherwise. `draft` chooses between -12, which tells much in answers to HEAD, and -15, which promises only the offset.
 
 import { randomBytes } from 'node:crypto';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { open, readdir, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { BodyReader } from './body-reader.js';
@@ -211,6 +211,9 @@ export function createIetfServer(options: IetfServerOptions): IetfServer {
   /** The answer of the resource that was uploaded to, marked as such. */
   async function finish({ response }: Asked, file: UploadFile): Promise<void> {
     await writeFile(mark(file.key), '');
+    // Its name is all there is of it: safe before anybody is told.
+    const folder = await open(dataDir, 'r');
+    await folder.sync().finally(() => folder.close());
     (await completed).add(file.key);
     const usual = () => ({ status: 201, text: JSON.stringify({ key: file.key }) });
     const { status, text } = (options.process ?? usual)(file);

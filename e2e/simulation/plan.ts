@@ -1,0 +1,138 @@
+// What a seed stands for: files, a link, and the faults of one run with the moment of each. Plain JSON, so that a plan can
+// be shortened, and kept after the dice have changed.
+
+import { Dice } from '../conformance/dice.js';
+import type { Link, LinkFault } from './world/network.js';
+
+/** When: the n-th await of that kind of agent, the n-th request, the n-th transaction that writes, or so many ms in. */
+export interface When {
+  readonly on: 'worker' | 'page' | 'server' | 'request' | 'transaction' | 'ms';
+  readonly at: number;
+}
+
+export type Fault = When &
+  (
+    | { readonly kind: 'stop-worker' | 'update-worker' | 'close-page' | 'open-page' | 'look' }
+    | { readonly kind: 'link'; readonly link: LinkFault }
+    | { readonly kind: 'offline' | 'disk-full' | 'quota' | 'sign-out'; readonly forMs: number }
+    | { readonly kind: 'crash-server'; readonly forMs: number; readonly powerCut: boolean }
+    | { readonly kind: 'abort-transaction'; readonly error: string }
+    | { readonly kind: 'evict-bytes' | 'evict-all' }
+    | { readonly kind: 'jump-clock'; readonly byMs: number }
+    | { readonly kind: UserAct; readonly file: number }
+  );
+
+export type UserAct = 'pause' | 'resume' | 'cancel' | 'retry' | 'remove' | 'add-again' | 'add-elsewhere';
+
+export interface Plan {
+  readonly seed: number;
+  readonly protocol: string;
+  readonly sizes: readonly number[];
+  readonly pieceBytes: number;
+  readonly concurrency: number;
+  readonly link: Link;
+  /** Faults come in this time; then everything heals. */
+  readonly chaosMs: number;
+  readonly faults: readonly Fault[];
+}
+
+export function planOf(seed: number, protocol: string): Plan {
+  const dice = new Dice(seed, 'plan', protocol);
+  const pieceBytes = dice.pick([20_000, 40_000, 70_000]);
+  const sizes = Array.from({ length: dice.between(1, 4) }, () => sizeOf(dice, pieceBytes));
+  const link = {
+    latencyMs: dice.pick([2, 20, 100, 400]),
+    jitterMs: dice.pick([0, 10, 200]),
+    bytesPerMs: dice.pick([20, 200, 2000]),
+  };
+  const chaosMs = dice.pick([5000, 30_000, 200_000]);
+  const count = dice.chance(0.05) ? 0 : dice.between(1, 8);
+  const faults = Array.from({ length: count }, () => faultOf(dice, sizes.length, chaosMs));
+  return { seed, protocol, sizes, pieceBytes, concurrency: dice.between(1, 3), link, chaosMs, faults };
+}
+
+function sizeOf(dice: Dice, piece: number): number {
+  return dice.pick([
+    0,
+    1,
+    dice.between(2, piece),
+    piece,
+    piece + 1,
+    dice.between(piece, 4 * piece),
+    dice.between(piece, 4 * piece),
+    dice.chance(0.2) ? 600_000 : 3 * piece,
+  ]);
+}
+
+const moment = (dice: Dice, chaosMs: number): When => ({ on: 'ms', at: Math.floor(chaosMs * dice.next() ** 2) });
+/** Small numbers more often: most happens at the beginning. */
+const nth = (dice: Dice, on: When['on'], most: number): When => ({ on, at: 1 + Math.floor(most * dice.next() ** 2) });
+
+function faultOf(dice: Dice, files: number, chaosMs: number): Fault {
+  const when = () => moment(dice, chaosMs);
+  const forMs = Math.floor(chaosMs * 0.5 * dice.next());
+  const anyWorker = () => (dice.chance(0.8) ? nth(dice, 'worker', 500) : when());
+  const makers: readonly (readonly [weight: number, make: () => Fault])[] = [
+    [10, () => ({ kind: 'stop-worker', ...anyWorker() })],
+    [3, () => ({ kind: 'update-worker', ...when() })],
+    [2, () => ({ kind: 'close-page', ...(dice.chance(0.5) ? nth(dice, 'page', 120) : when()) })],
+    [3, () => ({ kind: 'open-page', ...when() })],
+    [2, () => ({ kind: 'look', ...when() })],
+    [18, () => ({ kind: 'link', ...nth(dice, 'request', 24), link: linkFaultOf(dice) })],
+    [3, () => ({ kind: 'offline', ...when(), forMs })],
+    [1, () => ({ kind: 'disk-full', ...when(), forMs })],
+    [2, () => ({ kind: 'sign-out', ...when(), forMs })],
+    [2, () => ({ kind: 'quota', ...when(), forMs })],
+    [
+      5,
+      () => ({
+        kind: 'crash-server',
+        ...(dice.chance(0.7) ? nth(dice, 'server', 160) : when()),
+        forMs,
+        powerCut: dice.chance(0.5),
+      }),
+    ],
+    [
+      4,
+      () => ({
+        kind: 'abort-transaction',
+        ...nth(dice, 'transaction', 30),
+        error: dice.pick(['QuotaExceededError', 'UnknownError', 'AbortError']),
+      }),
+    ],
+    [1, () => ({ kind: 'evict-bytes', ...when() })],
+    [1, () => ({ kind: 'evict-all', ...when() })],
+    [1, () => ({ kind: 'jump-clock', ...when(), byMs: dice.pick([-3_600_000, -5000, 60_000, 86_400_000]) })],
+    [
+      8,
+      () => ({
+        kind: dice.pick<UserAct>(['pause', 'resume', 'cancel', 'retry', 'remove', 'add-again', 'add-elsewhere']),
+        ...when(),
+        file: dice.between(0, files - 1),
+      }),
+    ],
+  ];
+  let mark = dice.next() * makers.reduce((sum, [weight]) => sum + weight, 0);
+  for (const [weight, make] of makers) {
+    mark -= weight;
+    if (mark < 0) return make();
+  }
+  return { kind: 'look', ...when() };
+}
+
+function linkFaultOf(dice: Dice): LinkFault {
+  return dice.pick<() => LinkFault>([
+    () => ({ type: 'refused' }),
+    () => ({ type: 'cut', share: dice.next(), drainMs: dice.pick([0, 0, 3000]) }),
+    () => ({ type: 'cut', share: dice.next(), drainMs: 0 }),
+    () => ({ type: 'answer-lost' }),
+    () => ({ type: 'answer-torn' }),
+    () => ({ type: 'black-hole' }),
+    () => ({ type: 'silent' }),
+    () => ({ type: 'delayed', delayMs: dice.between(100, 20_000) }),
+    () => ({ type: 'twice', delayMs: dice.between(0, 2000) }),
+    () => ({ type: 'answered', status: dice.pick([500, 502, 503, 423, 429, 408]) }),
+    () => ({ type: 'answered', status: dice.pick([503, 429]), retryAfterS: dice.between(10, 300) }),
+    () => ({ type: 'answered', status: 200, page: true }),
+  ])();
+}

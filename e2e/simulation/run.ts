@@ -1,0 +1,33 @@
+// npm run simulate -- [--runs 1000] [--seed 1] [--protocol NAME] [--workers 2] [--plan '{...}'] [--trace]
+// Seeded runs of the whole of Backhaul in simulated worlds. Ends with 1 if one of them broke an invariant, and prints its
+// trace, its shortened plan, and the command that replays it.
+
+import { parseArgs } from 'node:util';
+import { printCoverage, printFailure, printReport } from './report.js';
+import { runBatches } from './run-batches.js';
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    protocol: { type: 'string' },
+    workers: { type: 'string', default: '2' },
+    plan: { type: 'string' },
+    trace: { type: 'boolean', default: false },
+  },
+});
+
+const isOne = values.plan !== undefined || (values.runs === undefined && process.argv.includes('--seed'));
+const report = await runBatches({
+  from: Number(values.seed),
+  runs: isOne ? 1 : Number(values.runs ?? 1000),
+  workers: isOne ? 1 : Number(values.workers),
+  trace: values.trace,
+  ...(values.protocol && { protocol: values.protocol }),
+  ...(values.plan && { plan: JSON.parse(values.plan) }),
+  onFailure: (failure) => console.log(printFailure(failure)),
+  onTrace: (trace) => console.log(trace.join('\n')),
+});
+console.log(printReport(report));
+console.log(printCoverage(report));
+if (report.failures.length > 0) process.exitCode = 1;
