@@ -315,7 +315,11 @@ describe('counters', () => {
 
   test('freeing after a cancel: what was tried in vain is counted; once freed, nothing is known to be held', () => {
     const course = courseIn('cancelled', { held: [[0, 9]], remote: { url: 'a' }, finalSent: true, attempt: 2 });
-    expect(transition(course, events.postponed)).toEqual({ ...course, attempt: 3 });
+    expect(transition({ ...course, failingSinceMs: 5 }, events.waited)).toEqual({
+      ...course,
+      failingSinceMs: 5,
+      attempt: 3,
+    });
     expect(transition(course, events.freed)).toEqual({
       ...course,
       held: [],
