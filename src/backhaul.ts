@@ -118,6 +118,14 @@ export class Backhaul {
     return this.#control('remove', ids);
   }
 
+  /**
+   * Signs out: ends the uploads of `endpoint` at once and wipes them, bytes, names and all, off this device. Works
+   * offline; the server is not told. A file that is being enqueued meanwhile may be kept.
+   */
+  async clear(endpoint: string): Promise<void> {
+    await this.#channel.send({ type: 'clear', endpoint });
+  }
+
   /** Everything now; the same object until something changes. Fits `useSyncExternalStore` and Svelte stores. */
   getSnapshot = (): BackhaulSnapshot => this.#mirror.snapshot();
 

@@ -63,6 +63,12 @@ export async function execute(command: Command, tools: CommandTools): Promise<Re
       const refused = ids === 'all' ? await applyToAll(control, tools) : await apply(control, ids, tools);
       return { errors: await Promise.all(refused.map((id) => whyNot(control, id, tools))) };
     }
+    case 'clear': {
+      const gone = await store.clear(command.endpoint);
+      outbox.removed(gone);
+      await scheduler.stop(gone);
+      return {};
+    }
     case 'wake':
       return { working: await scheduler.wake(command.reason) };
     default:
@@ -154,6 +160,7 @@ const shapes: { readonly [Type in Command['type']]: Readonly<Record<string, Chec
     control: oneOf([...Object.keys(eventTypes), 'remove']),
     ids: (ids) => ids === 'all' || isList(isName)(ids),
   },
+  clear: { endpoint: isName },
   wake: {
     reason: oneOf(['online', 'visible', 'start', 'heartbeat', 'command', 'sync'] satisfies WakeReason[]),
   },

@@ -46,6 +46,8 @@ export type Command =
   /** Pages through the queue in order of acceptance, `limit` at a time. */
   | { readonly type: 'list'; readonly afterOrder: number; readonly limit: number }
   | { readonly type: 'control'; readonly control: Control; readonly ids: readonly UploadId[] | 'all' }
+  /** Wipes an endpoint's uploads off this device, whatever state they are in. The endpoint may be one of the past. */
+  | { readonly type: 'clear'; readonly endpoint: string }
   | { readonly type: 'wake'; readonly reason: WakeReason };
 
 /** What became of one file of an `enqueue`. */
@@ -59,6 +61,7 @@ export interface ReplyOf {
   readonly enqueue: { readonly outcomes: readonly EnqueueOutcome[] };
   readonly list: { readonly snapshots: readonly UploadSnapshot[]; readonly more: boolean };
   readonly control: { readonly errors: readonly WireError[] };
+  readonly clear: Readonly<Record<string, never>>;
   readonly wake: { readonly working: boolean };
 }
 

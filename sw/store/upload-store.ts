@@ -234,24 +234,34 @@ export class UploadStore {
     return ids.length === 0 ? [] : this.applyAll(ids, event);
   }
 
-  /** Forgets settled uploads with all they have; answers with those that are gone. Others are left alone. */
-  async remove(ids: readonly string[]): Promise<readonly UploadId[]> {
+  /** Forgets settled uploads with all they have; answers with those that are gone. Others stay, save if `unsettled`. */
+  async remove(ids: readonly string[], unsettled = false): Promise<readonly UploadId[]> {
     // Even an empty transaction waits for those before it.
     if (ids.length === 0) return [];
-    return this.#write(bothStores, async (transaction) => {
+    const task = async (transaction: Transaction) => {
       const store = transaction.objectStore('uploads');
       const values = await getAll(store, ids);
       const gone: UploadId[] = [];
       for (const value of values) {
         if (value === undefined) continue;
         const record = parseRecord(value);
-        if (record !== undefined && !isSettled(record.course.state.status)) continue;
+        if (!unsettled && record !== undefined && !isSettled(record.course.state.status)) continue;
         quietly(store.delete(value.id));
         quietly(transaction.objectStore('bytes').delete(value.id));
         gone.push(value.id as UploadId);
       }
       return gone;
-    });
+    };
+    return this.#write(bothStores, task, unsettled ? 'strict' : 'relaxed');
+  }
+
+  /** Forgets all of `endpoint`, whatever its state, at once and for good; answers with those that are gone. */
+  async clear(endpoint: string): Promise<readonly UploadId[]> {
+    const all = IDBKeyRange.bound([endpoint], [endpoint, []]);
+    return this.remove(
+      await this.#read((database) => database.getAllKeysFromIndex('uploads', 'byFingerprint', all)),
+      true,
+    );
   }
 
   /** Forgets what completed or was cancelled before `beforeMs`: the first page of `limit` that holds such. */
