@@ -23,7 +23,10 @@ export interface Host {
 }
 
 export interface EngineOptions {
-  /** Servers by the names that pages use. A page can pick a name, never a URL. */
+  /**
+   * Servers by the names that pages use. A page can pick a name, never a URL. It may add whose the upload is: `photos@ann`
+   * is served like `photos`, but waits, is cleared and knows its files by itself, and hooks are told (`upload.endpoint`).
+   */
   readonly endpoints: Readonly<Record<string, Adapter>>;
   /** Most requests at once, over all endpoints. Default 3: HTTP/1.1 has six connections an origin, and the app needs some. */
   readonly concurrency?: number;
@@ -42,13 +45,15 @@ const PRUNED_AT_ONCE = 500;
 export function createEngine(options: EngineOptions, host: Host): Engine {
   const { endpoints, concurrency = 3, keepSettledMs = KEEP_SETTLED_MS } = options;
   const adapters = new Map(Object.entries(endpoints));
+  // `photos@ann` is served like `photos`, in a line of its own.
+  const adapterOf = (name: string) => adapters.get(name.replace(/@.*/s, ''));
   const outbox = createOutbox(host.post, host.clock);
   const store = new UploadStore(host.databaseName);
   const tools = { ...host, store, outbox };
   return {
     ...tools,
-    scheduler: createScheduler({ ...tools, endpoints: adapters, concurrency }),
-    isEndpoint: (name) => adapters.has(name),
+    scheduler: createScheduler({ ...tools, adapterOf, concurrency }),
+    isEndpoint: (name) => adapterOf(name) !== undefined,
     prune: async () => outbox.removed(await store.prune(host.clock.now() - keepSettledMs, PRUNED_AT_ONCE)),
   };
 }

@@ -30,7 +30,8 @@ const SUSPECT_ATTEMPTS = 3;
 export type HoldLock = (task: () => Promise<void>) => Promise<void>;
 
 export interface SchedulerOptions extends RunnerTools {
-  readonly endpoints: ReadonlyMap<string, Adapter>;
+  /** What serves an endpoint of that name. */
+  readonly adapterOf: (endpoint: string) => Adapter | undefined;
   readonly holdLock: HoldLock;
   readonly outbox: Outbox;
   readonly clock: Clock;
@@ -81,7 +82,7 @@ export interface Scheduler {
 }
 
 export function createScheduler(options: SchedulerOptions): Scheduler {
-  const { store, outbox, clock, endpoints, concurrency, holdLock } = options;
+  const { store, outbox, clock, adapterOf, concurrency, holdLock } = options;
   const active = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>();
   const sites = new Map<string, Site>();
   const lanes = new Lanes(concurrency);
@@ -102,7 +103,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const ring = () => bell.abort();
 
   function siteOf(endpoint: string): Site {
-    const site = sites.get(endpoint) ?? { endpoint, adapter: endpoints.get(endpoint), pace: new Pace() };
+    const site = sites.get(endpoint) ?? { endpoint, adapter: adapterOf(endpoint), pace: new Pace() };
     sites.set(endpoint, site);
     return site;
   }
@@ -283,7 +284,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     for (const { gate } of sites.values()) {
       if (gate && reasons.includes(gate.reason)) Object.assign(gate, { attempt: 0, sinceMs: clock.now(), untilMs: 0 });
     }
-    for (const endpoint of endpoints.keys()) {
+    for (const endpoint of await store.endpointsWithWork()) {
       outbox.changed(...(await store.hasten(endpoint, { type: 'hastened', reasons, fresh: true })));
     }
     forgetLines();

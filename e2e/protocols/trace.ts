@@ -7,6 +7,7 @@ export const NOW = Date.UTC(2026, 10, 22, 12);
 
 export const upload: UploadSource = {
   id: 'random-id',
+  endpoint: 'photos',
   name: '文件 1.jpg',
   type: 'image/jpeg',
   sizeBytes: 1000,

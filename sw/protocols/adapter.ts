@@ -9,6 +9,8 @@ export type { AdapterState, Limits, Range, Reply, Verdict } from '../core/remote
 /** What an adapter may know of the file. All of it survives a worker restart. */
 export interface UploadSource {
   readonly id: string;
+  /** As the page named it, with what follows an `@`: whose it is. */
+  readonly endpoint: string;
   readonly name: string;
   readonly type: string;
   readonly sizeBytes: number;

@@ -7,6 +7,7 @@ import { type ByteOffsetOptions, byteOffset } from './byte-offset.js';
 const NOW = Date.UTC(2026, 10, 22, 12);
 const upload: UploadSource = {
   id: 'random',
+  endpoint: 'photos',
   name: 'a.bin',
   type: 'image/png',
   sizeBytes: 1000,

@@ -21,6 +21,7 @@ import { contentHash } from './content-hash.js';
 const content = new Uint8Array(1000).map((_, at) => at % 251);
 const upload: UploadSource = {
   id: 'device',
+  endpoint: 'photos',
   name: '猫 "1".png',
   type: 'image/png',
   sizeBytes: 1000,

@@ -77,13 +77,13 @@ const verdicts = new Map<string | number | undefined, Verdict>([
 /** Signs, sends. `also`: what is to be said besides. */
 export async function askS3(
   sign: S3Sign,
-  { id, name, type, sizeBytes, lastModifiedMs, metadata }: UploadSource,
+  { id, endpoint, name, type, sizeBytes, lastModifiedMs, metadata }: UploadSource,
   step: S3Step,
   io: Io,
   also?: Omit<RequestOptions, 'method'>,
 ): Promise<S3Answer> {
   // Named one by one: what is handed in may carry more, and this leaves the device.
-  const upload = { id, name, type, sizeBytes, lastModifiedMs, metadata };
+  const upload = { id, endpoint, name, type, sizeBytes, lastModifiedMs, metadata };
   const { url, headers = {} } = await signed(sign, { upload, ...step }, io);
   // The query opens the bucket: it does not belong in records and messages.
   const place = url.replace(/\?.*/s, '');

@@ -11,6 +11,7 @@ const MIB = 1_048_576;
 const PART = 5 * MIB;
 const upload: UploadSource = {
   id: 'random',
+  endpoint: 'photos',
   name: 'a.bin',
   type: 'image/png',
   sizeBytes: 2 * PART + 1,
