@@ -46,6 +46,8 @@ export function createAppFiles(
   return (request, response) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') return false;
     if (request.url === '/sw.js' && existsSync(join(appDir, `sw-${protocol}.js`))) request.url = `/sw-${protocol}.js`;
+    // Always whole: at `bytes=9-1` sirv 3 throws, outside of every handler, and the process ends.
+    delete request.headers.range;
     serve(request, response);
     return true;
   };
