@@ -1,0 +1,29 @@
+// 2,000 hostile requests through real sockets; `npm run fuzz` sends 100,000 to servers in processes of their own.
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { startKit } from '../../demo/server/test-kit.js';
+import { attack, CANARY } from './attack.js';
+import { fuzzed } from './hostile-request.js';
+
+test.each(fuzzed)(
+  '%s: no hostile request crashes the server or leaves its folder',
+  { timeout: 120_000 },
+  async (protocol) => {
+    const sandbox = await mkdtemp(join(tmpdir(), 'backhaul-fuzz-'));
+    await writeFile(join(sandbox, 'canary.txt'), CANARY);
+    const dataDir = join(sandbox, 'data');
+    const kit = await startKit({ protocol, dataDir, appDir: resolve('demo/app/public') });
+    onTestFinished(async () => {
+      await kit.close();
+      await rm(sandbox, { recursive: true, force: true });
+    });
+    const { statuses, faults } = await attack({ protocol, port: kit.port, dataDir }, { seed: 1, requests: 500 });
+    expect(faults).toEqual([]);
+    // It is no fuzzer if nothing gets through, or nothing is refused.
+    expect([...statuses.keys()].filter((status) => status >= 200 && status < 300)).not.toEqual([]);
+    expect(statuses.get(400)).toBeGreaterThan(20);
+  },
+);
