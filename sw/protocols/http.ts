@@ -100,7 +100,8 @@ function checkedHeaders(headers: Readonly<Record<string, string>>): Readonly<Rec
   return headers;
 }
 
-async function readText(response: Response, most = ANSWER_CHARACTERS): Promise<string> {
+/** No further than `most` characters; whatever comes after them is let go of. */
+export async function readText(response: Response, most = ANSWER_CHARACTERS): Promise<string> {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
   while (reader !== undefined && text.length < most) {
@@ -108,6 +109,7 @@ async function readText(response: Response, most = ANSWER_CHARACTERS): Promise<s
     if (done) break;
     text += value;
   }
+  reader?.cancel().catch(() => {});
   return text;
 }
 

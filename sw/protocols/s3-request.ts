@@ -9,6 +9,7 @@ import {
   type UploadSource,
   type Verdict,
 } from './adapter.js';
+import { readText } from './http.js';
 import { refusal } from './refusals.js';
 import { childText, parseXml, type XmlElement } from './s3-xml.js';
 
@@ -133,7 +134,7 @@ async function signed(sign: S3Sign, operation: S3Operation, io: Io): Promise<S3S
 /** The backend's own answer, passed through. */
 async function opened(response: Response, io: Io): Promise<S3SignedRequest> {
   const { url, status, ok, headers } = response;
-  const answer: Answer = { url, status, ok, text: await response.text(), header: (name) => headers.get(name) };
+  const answer: Answer = { url, status, ok, text: await readText(response), header: (name) => headers.get(name) };
   const place = response.url || 'sign()';
   // It has no state of this file to disagree about.
   if (!ok) throw refusal(place, answer, io.nowMs(), { 404: 'fatal', 409: 'fatal', 410: 'fatal', 412: 'fatal' });
