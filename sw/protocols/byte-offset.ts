@@ -64,7 +64,11 @@ export function byteOffset(options: ByteOffsetOptions): Adapter {
 
   async function ask(upload: UploadSource, io: Io): Promise<number> {
     const answer = await io.request(statusUrl, { method: 'GET', headers: idHeader(upload) });
-    if (answer.ok) return checkedNumber(statusUrl, answer, upload);
+    if (answer.ok) {
+      const number = numberIn(statusUrl, answer, upload);
+      if (number === undefined) throw notANumber(statusUrl, answer);
+      return number;
+    }
     // A server that knows nothing of the file may say so with 404.
     if (answer.status === 404 || answer.status === 410) return 0;
     throw refusal(statusUrl, answer, io.nowMs());
@@ -113,9 +117,8 @@ export function byteOffset(options: ByteOffsetOptions): Adapter {
       if (!answer.ok) throw refusal(uploadUrl, answer, io.nowMs(), { 400: 'resync', 404: 'fatal', 410: 'fatal' });
       if (isHtml(answer)) throw notANumber(uploadUrl, answer);
       // A server that says the number is believed; one that says "ok" has taken the body in full.
-      const said = parseNumber(answer.text);
-      if (said === undefined) return {};
-      const number = checkedNumber(uploadUrl, answer, upload);
+      const number = numberIn(uploadUrl, answer, upload);
+      if (number === undefined) return {};
       if (number <= start && end > start) {
         throw new ProtocolFailure('resync', 'offset-mismatch', `${uploadUrl} took none of ${end - start} bytes.`);
       }
@@ -135,20 +138,17 @@ function metadataOf({ name, type, lastModifiedMs, metadata }: UploadSource): str
   return encodeHeader(JSON.stringify({ ...file, ...metadata }));
 }
 
-function parseNumber(text: string): number | undefined {
-  const trimmed = text.trim();
-  return /^\d{1,15}$/.test(trimmed) ? Number(trimmed) : undefined;
-}
-
-function checkedNumber(url: string, answer: Answer, upload: UploadSource): number {
-  const number = parseNumber(answer.text);
-  if (number === undefined) throw notANumber(url, answer);
-  if (number <= upload.sizeBytes) return number;
+/** How many bytes the answer says are held; undefined if it says something else. */
+function numberIn(url: string, { text, status }: Answer, { sizeBytes }: UploadSource): number | undefined {
+  const said = text.trim();
+  if (!/^\d{1,15}$/.test(said)) return undefined;
+  const number = Number(said);
+  if (number <= sizeBytes) return number;
   throw new ProtocolFailure(
     'fatal',
     'offset-beyond-size',
-    `${url} holds ${number} of ${upload.sizeBytes} bytes: of another file. Rename this one, or set fileId.`,
-    { httpStatus: answer.status },
+    `${url} holds ${number} of ${sizeBytes} bytes: of another file. Rename this one, or set fileId.`,
+    { httpStatus: status },
   );
 }
 

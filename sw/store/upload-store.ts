@@ -231,7 +231,7 @@ export class UploadStore {
   async hasten(endpoint: string, event: CourseEvent): Promise<readonly UploadRecord[]> {
     const waiting = IDBKeyRange.bound([endpoint, Number.MIN_VALUE], [endpoint, []]);
     const ids = await this.#read((database) => database.getAllKeysFromIndex('uploads', 'byTurn', waiting));
-    return ids.length === 0 ? [] : this.applyAll(ids, event);
+    return this.applyAll(ids, event);
   }
 
   /** Forgets settled uploads with all they have; answers with those that are gone. Others stay, save if `unsettled`. */
