@@ -119,7 +119,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
     } catch {
       // Stopped by the user, or others may go first now.
     }
-    await commit({ type: 'yielded' });
+    await commit({ type: 'yielded', before: queued.course });
     throw new Ended();
   }
 

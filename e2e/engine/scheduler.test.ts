@@ -440,3 +440,36 @@ describe('files that are being stored', () => {
     await time.until('the earlier file is sent', () => sent.includes('earlier'));
   });
 });
+
+test('what waited for a lane while a wake-up came is sent without a question, as if it had not waited', async () => {
+  const asked: string[] = [];
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const names = ['1', '2', '3', '4', '5'];
+  const { time, engine, sent, store } = engineWith(
+    {},
+    {
+      probe: async ({ name }) => {
+        asked.push(name);
+        return { held: [] };
+      },
+      send: async ({ name }) => {
+        sent.push(name);
+        await released;
+        return {};
+      },
+    },
+  );
+  for (const name of names) await store(name);
+  void engine.scheduler.wake('start');
+  const statuses = async () => Promise.all(names.map((name) => statusOf(engine, name)));
+  await time.until('all are about to be sent', async () => (await statuses()).every((each) => each === 'uploading'));
+  expect(sent).toHaveLength(3);
+  void engine.scheduler.wake('command');
+  await time.settle();
+  release();
+  await time.until('all are done', async () => (await statuses()).every((each) => each === 'completed'));
+  expect(asked).toEqual([]);
+});

@@ -32,7 +32,7 @@ const events = {
   replied: { type: 'replied', reply: { held: [[0, 10]] } },
   'replied, done': { type: 'replied', reply: { done: true }, doneAtMs: 9 },
   completing: { type: 'completing' },
-  yielded: { type: 'yielded' },
+  yielded: { type: 'yielded', before: initialCourse },
   waited: { type: 'waited', reason: 'server', atMs: 7 },
   restarted: { type: 'restarted' },
   shrunk: { type: 'shrunk', maxBytes: 100 },
@@ -214,6 +214,14 @@ describe('counters', () => {
     const two = transition(one as Course, { type: 'sending', final: true });
     expect(two).toMatchObject({ tried: true, finalSent: true });
     expect(transition(two as Course, { type: 'sending', final: false })).toMatchObject({ finalSent: true });
+  });
+
+  test('what gave way before its first request is as if it had not been about to', () => {
+    const { tried, finalSent } = initialCourse;
+    const about = courseIn('uploading', { tried: true, finalSent: true });
+    const after = transition(about, { type: 'yielded', before: { tried, finalSent } });
+    expect(after).toMatchObject({ tried: false, finalSent: false });
+    expect(transition(about, { type: 'yielded', before: about })).toMatchObject({ tried: true, finalSent: true });
   });
 
   test('a wait counts an attempt and remembers when the first failure was', () => {

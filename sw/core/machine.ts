@@ -40,8 +40,8 @@ export type CourseEvent =
       readonly doneAtMs?: number | undefined;
     }
   | { readonly type: 'completing' }
-  /** Nothing was asked or sent after all. */
-  | { readonly type: 'yielded' }
+  /** Nothing was asked or sent after all: all is as it was `before` it was about to be. */
+  | { readonly type: 'yielded'; readonly before: Pick<Course, 'tried' | 'finalSent'> }
   | {
       readonly type: 'waited';
       readonly reason: WaitReason;
@@ -117,7 +117,8 @@ const rules: Rules = {
   ],
   // A pause does not unsay what the server has said meanwhile.
   replied: [[...underWay, 'paused'], merge],
-  yielded: [sending, () => ({ state: queued })],
+  // What was never tried after all needs no question the next time.
+  yielded: [sending, ({ before: { tried, finalSent } }) => ({ state: queued, tried, finalSent })],
   completing: [underWay, () => ({ state: { status: 'completing' } })],
   waited: [
     [...underWay, 'cancelled'],

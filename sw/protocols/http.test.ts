@@ -41,6 +41,16 @@ function send(url: string, http: Partial<HttpOptions> = {}, options: Partial<Req
   );
 }
 
+/** A fetch that answers at once, and what it was given last. */
+function recorded() {
+  let given: RequestInit | undefined;
+  const fake: typeof fetch = async (_, init) => {
+    given = init;
+    return new Response('ok');
+  };
+  return { fake, init: () => given };
+}
+
 const failure = (request: Promise<unknown>) =>
   request.then(
     () => undefined,
@@ -77,14 +87,18 @@ describe('a request', () => {
     ]);
   });
 
-  test('is never taken from a cache, never follows, and carries the credentials that were asked for', async () => {
-    let init: RequestInit | undefined;
-    const fake: typeof fetch = async (_, given) => {
-      init = given;
-      return new Response('ok');
-    };
+  test('never follows, and carries the credentials that were asked for', async () => {
+    const { init, fake } = recorded();
     await send('/x', { fetch: fake, credentials: 'include' });
-    expect(init).toMatchObject({ cache: 'no-store', redirect: 'manual', credentials: 'include' });
+    expect(init()).toMatchObject({ redirect: 'manual', credentials: 'include' });
+  });
+
+  test('is never answered from a cache, and has no preflight forgotten for that where it has a body', async () => {
+    const { init, fake } = recorded();
+    await send('/x', { fetch: fake });
+    expect(init()).toMatchObject({ cache: 'no-store' });
+    await send('/x', { fetch: fake }, { method: 'POST', body: new Blob([]) });
+    expect(init()).toMatchObject({ cache: 'default' });
   });
 
   test('asks for the app’s headers each time anew', async () => {

@@ -31,7 +31,9 @@ export async function requestOnce(url: string, options: RequestOptions, http: Ht
       headers: checkedHeaders({ ...(await http.headers()), ...options.headers }),
       body: options.body ?? null,
       credentials: http.credentials,
-      cache: 'no-store',
+      // A question must not be answered from a cache; nothing with a body is, and there `no-store` would only have the
+      // browser forget the preflight of the same URL: one more round trip for every request to another origin.
+      cache: options.body ? 'default' : 'no-store',
       // A redirected POST becomes a GET, and a sign-in page becomes a success.
       redirect: 'manual',
       signal,
