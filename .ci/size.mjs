@@ -10,13 +10,16 @@ const parts = [
     name: 'worker: installBackhaul and byteOffset, with idb',
     code: `import { byteOffset, installBackhaul } from './sw/index.ts';
            installBackhaul({ endpoints: { photos: byteOffset({ statusUrl: '/status', uploadUrl: '/upload' }) } })`,
-    // Meant to be 12,000; idb alone is 1,000 of it, the rest is for freeing, reading ahead and repair.
-    budgetBytes: 13_900,
+    // Meant to be 12,000; idb alone is 1,000 of it. Over it since uploads are freed after a cancel, read ahead, kept apart by
+    // person, wiped at a sign-out, and refused with numbers.
+    budgetBytes: 14_050,
   },
 ];
 
 // Each is what it adds to a worker that has byteOffset: what all protocols share (HTTP, refusals) counts once, in that
-// worker's own line, since whoever uses one protocol has it too.
+// worker's own line, since whoever uses one protocol has it too. So does the part of the loop that sends side by side,
+// which chunks and S3 share; it has a line of its own.
+const inParts = '{ ...photos, parts: inParts }';
 const adapters = {
   chunks: `chunks({ chunk: { url: '/c' }, ask: chunkList({ url: '/c' }), merge: { url: '/m' } })`,
   'chunks with a content hash': `chunks({ chunk: { url: '/c' }, ask: chunkList({ url: '/c' }), merge: { url: '/m' }, hash: contentHash(self.hasher) })`,
@@ -30,15 +33,18 @@ const figures = [];
 for (const { name, code, budgetBytes } of parts) figures.push(check(name, await bytesOf(code), budgetBytes));
 
 const aloneBytes = await bytesOf(workerWith());
+const sideBySideBytes = (await bytesOf(workerWith(inParts))) - aloneBytes;
+const sideBySide = check('sending side by side, for chunks and S3', sideBySideBytes, ADAPTER_BUDGET_BYTES);
 const added = [];
 for (const [name, adapter] of Object.entries(adapters)) {
-  const bytes = (await bytesOf(workerWith(adapter))) - aloneBytes;
+  const shared = /^(chunks|s3)\(/.test(adapter) ? sideBySideBytes : 0;
+  const bytes = (await bytesOf(workerWith(adapter))) - aloneBytes - shared;
   added.push(`${name} ${check(`adapter: ${name}`, bytes, ADAPTER_BUDGET_BYTES)}`);
 }
 
 const sentences = [
   `Page part: ${figures[0]}. Worker with one protocol: ${figures[1]}.`,
-  `Another protocol adds: ${added.join(', ')}.`,
+  `Another protocol adds: ${added.join(', ')}; chunks and S3 share another ${sideBySide}.`,
 ];
 const readme = readFileSync('README.md', 'utf8').replace(/\s+/g, ' ');
 for (const sentence of sentences) {
@@ -55,7 +61,7 @@ function check(name, bytes, budgetBytes) {
 
 function workerWith(adapter) {
   return `
-    import { byteOffset, chunkList, chunks, contentHash, installBackhaul, resumableUpload, s3, tus } from './sw/index.ts';
+    import { byteOffset, chunkList, chunks, contentHash, inParts, installBackhaul, resumableUpload, s3, tus } from './sw/index.ts';
     const photos = byteOffset({ statusUrl: '/status', uploadUrl: '/upload' });
     installBackhaul({ endpoints: { photos${adapter ? `, other: ${adapter}` : ''} } });`;
 }
