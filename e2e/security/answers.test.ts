@@ -74,7 +74,15 @@ test('a signer whose answer has no end is read to a bound, and tried again', asy
     sleep: () => new Promise(() => {}),
     nowMs: () => 0,
   };
-  const upload = { id: 'a', endpoint: 'photos', name: 'a', type: '', sizeBytes: 20_000_000, lastModifiedMs: 0, metadata: {} };
+  const upload = {
+    id: 'a',
+    endpoint: 'photos',
+    name: 'a',
+    type: '',
+    sizeBytes: 20_000_000,
+    lastModifiedMs: 0,
+    metadata: {},
+  };
   const probing = s3({ sign: () => fetch(url) }).create?.(upload, io, { repeated: false });
   await expect(probing).rejects.toMatchObject({ verdict: 'unreachable' });
   await expect.poll(() => sent.ended).toBe(true);
