@@ -7,7 +7,9 @@ import sirv from 'sirv';
 
 const contentSecurityPolicy = (origins: readonly string[]) =>
   [
-    "default-src 'self'",
+    "default-src 'none'",
+    "manifest-src 'self'",
+    "media-src 'self' blob:",
     "img-src 'self' blob: data:",
     "style-src 'self'",
     "script-src 'self'",
@@ -16,7 +18,7 @@ const contentSecurityPolicy = (origins: readonly string[]) =>
     "object-src 'none'",
     "base-uri 'none'",
     "frame-ancestors 'none'",
-    "form-action 'self'",
+    "form-action 'none'",
   ].join('; ');
 
 /**

@@ -22,6 +22,15 @@ export function allowOrigin(
   return true;
 }
 
+/**
+ * True for a change that a page of another site asks for. A form needs no preflight, and cookies may go along. By
+ * Sec-Fetch-Site, which no page can set, and not by Origin: behind a proxy nobody here knows the app's own.
+ */
+export function isForeign({ method = '', headers }: IncomingMessage, allowedOrigins: readonly string[]): boolean {
+  if (['GET', 'HEAD', 'OPTIONS'].includes(method) || allowedOrigins.includes(headers.origin ?? '')) return false;
+  return headers['sec-fetch-site'] === 'cross-site' || headers['sec-fetch-site'] === 'same-site';
+}
+
 /** Answers OPTIONS. To a stranger without the headers, which is a no. */
 export function answerPreflight(response: ServerResponse, isAllowed: boolean, method: string): void {
   if (isAllowed) {

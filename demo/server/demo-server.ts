@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { createAppFiles } from './app-files.js';
 import { type Backend, type BackendOptions, loadBackend, type Protocol } from './backends.js';
+import { isForeign } from './cors.js';
 import { createGallery } from './gallery.js';
 import { answer } from './reply.js';
 
@@ -25,6 +26,15 @@ export interface DemoServer {
   close(): Promise<void>;
 }
 
+/** On every answer. HTTPS, and with it Strict-Transport-Security, is the proxy's. */
+const securityHeaders = [
+  ['X-Content-Type-Options', 'nosniff'],
+  ['Referrer-Policy', 'no-referrer'],
+  ['Cross-Origin-Opener-Policy', 'same-origin'],
+  ['Cross-Origin-Resource-Policy', 'same-origin'],
+  ['Permissions-Policy', 'camera=(), microphone=(), geolocation=(), payment=(), usb=()'],
+] as const;
+
 const galleryPath = '/api/photos';
 
 /** Listens first: two servers started by mistake then never share a folder. */
@@ -45,8 +55,10 @@ export async function startDemoServer(options: DemoOptions): Promise<DemoServer>
   const gallery = createGallery(galleryPath, uploads.shelf);
   const appFiles = createAppFiles(options.appDir, protocol, uploads.origins);
   server.on('request', (request, response) => {
-    response.setHeader('X-Content-Type-Options', 'nosniff');
-    response.setHeader('Referrer-Policy', 'no-referrer');
+    for (const [name, value] of securityHeaders) response.setHeader(name, value);
+    if (isForeign(request, options.allowedOrigins ?? [])) {
+      return answer(response, 403, 'Not from another site.', { connection: 'close' });
+    }
     if (uploads.handle(request, response)) return;
     if (gallery(request, response) || health(uploads, request, response) || appFiles(request, response)) return;
     answer(response, 404, 'Not found. Is the app built? `npm run build` does it.');
