@@ -249,10 +249,11 @@ export class Wire {
       const none = body.length === 0 || status === 204 || status === 304;
       return new Response(none ? null : new Uint8Array(body), { status, headers: visible });
     }
-    const half = new Uint8Array(body.subarray(0, body.length >> 1));
+    const left = body.length > 1 ? [new Uint8Array(body.subarray(0, body.length >> 1))] : [];
     const broken = new ReadableStream({
       pull: (controller) => {
-        if (half.length > 0 && controller.desiredSize === 1) controller.enqueue(half);
+        const half = left.pop();
+        if (half) controller.enqueue(half);
         else controller.error(new TypeError('terminated'));
       },
     });
