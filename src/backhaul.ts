@@ -10,7 +10,8 @@ import { activeWorker, type RegisterOptions, register } from './registration.js'
 import { Upload } from './upload.js';
 import { registerSync, relayWakeSignals, type WakeSignals } from './wake-signals.js';
 
-const LISTED_AT_ONCE = 500;
+/** Uploads that one message names: the worker takes no more than 1000. */
+const NAMED_AT_ONCE = 500;
 
 /** The uploader, as a page sees it. All tabs of one app see the same uploads. */
 export class Backhaul {
@@ -146,9 +147,13 @@ export class Backhaul {
     return handle;
   }
 
-  async #control(control: Control, ids: readonly UploadId[] | undefined): Promise<void> {
-    const { errors } = await this.#channel.send({ type: 'control', control, ids: ids ?? 'all' });
-    const [first]: readonly WireError[] = errors;
+  async #control(control: Control, ids: readonly UploadId[] | 'all' = 'all'): Promise<void> {
+    let first: WireError | undefined;
+    for (let from = 0; from < ids.length; from += NAMED_AT_ONCE) {
+      const some = ids === 'all' ? ids : ids.slice(from, from + NAMED_AT_ONCE);
+      const { errors } = await this.#channel.send({ type: 'control', control, ids: some });
+      first ??= errors[0];
+    }
     if (first !== undefined) throw fromWire(first);
   }
 
@@ -157,7 +162,7 @@ export class Backhaul {
       const known = this.#mirror.ids();
       const listed: UploadSnapshot[] = [];
       for (let more = true, afterOrder = -1; more; afterOrder = listed.at(-1)?.order ?? afterOrder) {
-        const reply = await this.#channel.send({ type: 'list', afterOrder, limit: LISTED_AT_ONCE });
+        const reply = await this.#channel.send({ type: 'list', afterOrder, limit: NAMED_AT_ONCE });
         listed.push(...reply.snapshots);
         more = reply.more;
       }
