@@ -1,30 +1,57 @@
 // Backhaul on a link of 100 Mbit/s and 50 ms round trip, from `enqueue` until the last file is confirmed, against the
 // plainest page: one POST of one large file, and as many POSTs side by side of small ones as Backhaul has requests (3).
-// `npx tsx e2e/bench/link.ts [rounds]`. Fails below the limits.
+// `npx tsx e2e/bench/link.ts [rounds] [protocols, by comma]`. Fails below the limits.
 import { join } from 'node:path';
 import { makeFile } from '../harness/files.js';
 import { type Link, startLink } from '../harness/link.js';
-import { writeWorker } from '../pages/build.js';
+import { startServer } from '../harness/server.js';
+import { type LabProtocol, writeWorker } from '../pages/build.js';
 import { type Bench, bench, median, printTable } from './kit.js';
 
 const ROUNDS = Number(process.argv[2] ?? 3);
+const PROTOCOLS = process.argv[3]?.split(',');
 const LINK = { uplinkBitsPerSecond: 100_000_000, latencyMs: 50 };
-const LOADS = [
-  { name: '1 x 100 MB', count: 1, bytes: 100_000_000, atOnce: 1, limit: 0.95 },
-  { name: '200 x 100 KB', count: 200, bytes: 100_000, atOnce: 3, limit: 0.9 },
-] as const;
+const LARGE = { name: '1 x 100 MB', count: 1, bytes: 100_000_000, atOnce: 1 };
+const SMALL = { name: '200 x 100 KB', count: 200, bytes: 100_000, atOnce: 3 };
+interface Load {
+  readonly name: string;
+  readonly protocol: LabProtocol;
+  readonly count: number;
+  readonly bytes: number;
+  readonly atOnce: number;
+  readonly limit: number;
+}
+const ALL: readonly Load[] = [
+  { ...LARGE, protocol: 'byte-offset', limit: 0.95 },
+  { ...SMALL, protocol: 'byte-offset', limit: 0.9 },
+  // In parts, side by side.
+  { ...LARGE, protocol: 'chunks', limit: 0.95 },
+  { ...SMALL, protocol: 'tus', limit: 0.85 },
+];
+const LOADS = ALL.filter(({ protocol }) => PROTOCOLS?.includes(protocol) ?? true);
 
-type Load = (typeof LOADS)[number];
 const scope = (load: Load, round: number) => `/l${LOADS.indexOf(load)}-${round}/`;
 
 async function prepare(appDir: string): Promise<void> {
   for (const load of LOADS) {
     for (let round = 0; round < ROUNDS; round += 1)
-      await writeWorker(join(appDir, scope(load, round), 'worker.js'), { version: '1', takeOver: true });
+      await writeWorker(join(appDir, scope(load, round), 'worker.js'), {
+        version: '1',
+        takeOver: true,
+        protocol: load.protocol,
+      });
   }
 }
 
-async function measure(load: Load, round: number, link: Link, { dir, browser }: Bench) {
+type Ports = Readonly<Record<LabProtocol, number>>;
+
+/** The same app with another upload server, from the next connection on: both sides begin with new ones. */
+function behind(link: Link, port: number): void {
+  link.setTarget(port);
+  link.reset();
+}
+
+async function measure(load: Load, round: number, link: Link, ports: Ports, { dir, browser }: Bench) {
   const { page } = browser;
   const id = `${LOADS.indexOf(load)}-${round}`;
   const paths: string[] = [];
@@ -34,13 +61,16 @@ async function measure(load: Load, round: number, link: Link, { dir, browser }: 
   await page.goto(`${link.origin}/?worker=${scope(load, round)}worker.js`);
   await page.locator('html[data-ready]').waitFor();
   await page.locator('#file-input').setInputFiles(paths);
-  const raw = () =>
-    page.evaluate(([prefix, atOnce]) => window.lab.measureXhr(window.lab.chosen(), prefix, atOnce), [
+  const raw = () => {
+    behind(link, ports['byte-offset']);
+    return page.evaluate(([prefix, atOnce]) => window.lab.measureXhr(window.lab.chosen(), prefix, atOnce), [
       `raw-${id}`,
       load.atOnce,
     ] as const);
+  };
   // Both first in turn: the first one reads from a colder disk.
   const before = round % 2 === 0 ? await raw() : undefined;
+  behind(link, ports[load.protocol]);
   const ownMs = await page.evaluate(async () => {
     const { lab } = window;
     const startedAt = performance.now();
@@ -54,15 +84,21 @@ async function measure(load: Load, round: number, link: Link, { dir, browser }: 
 }
 
 await bench(async (context) => {
-  const link = await startLink({ targetPort: context.server.port, ...LINK });
-  const rows: string[][] = [['files', 'backhaul', 'raw POSTs', 'ratio', 'limit']];
+  const { dir, appDir, server } = context;
+  const start = (protocol: LabProtocol) =>
+    startServer({ dataDir: join(dir, protocol), env: { APP_DIR: appDir, LOG: '', PROTOCOL: protocol } });
+  const others = { chunks: await start('chunks'), tus: await start('tus') };
+  const ports = { 'byte-offset': server.port, chunks: others.chunks.port, tus: others.tus.port };
+  const link = await startLink({ targetPort: server.port, ...LINK });
+  const rows: string[][] = [['protocol', 'files', 'backhaul', 'raw POSTs', 'ratio', 'limit']];
   try {
     for (const load of LOADS) {
       const rounds: Awaited<ReturnType<typeof measure>>[] = [];
-      for (let round = 0; round < ROUNDS; round += 1) rounds.push(await measure(load, round, link, context));
+      for (let round = 0; round < ROUNDS; round += 1) rounds.push(await measure(load, round, link, ports, context));
       const ratio = median(rounds.map(({ ownMs, rawMs }) => rawMs / ownMs));
       const ms = (values: readonly number[]) => `${median(values).toFixed(0)} ms`;
       rows.push([
+        load.protocol,
         load.name,
         ms(rounds.map(({ ownMs }) => ownMs)),
         ms(rounds.map(({ rawMs }) => rawMs)),
@@ -73,6 +109,7 @@ await bench(async (context) => {
     }
   } finally {
     await link.close();
+    for (const other of Object.values(others)) await other.kill();
   }
   printTable(rows);
   console.log(`100 Mbit/s, 50 ms round trip; medians of ${ROUNDS}; ratio: Backhaul's speed by that of raw POSTs`);

@@ -20,7 +20,11 @@ export async function buildPages(outDir: string): Promise<void> {
 export interface WorkerVersion {
   readonly version: string;
   readonly takeOver: boolean;
+  /** Default `byte-offset`. */
+  readonly protocol?: LabProtocol;
 }
+
+export type LabProtocol = 'byte-offset' | 'chunks' | 'tus';
 
 /** The script of one version of the test worker. */
 export async function workerScript(version: WorkerVersion): Promise<string> {
@@ -40,11 +44,15 @@ export async function writeBareWorker(outfile: string): Promise<void> {
   await build({ ...shared, format: 'iife', entryPoints: [join(here, 'workers/bare-store.ts')], outfile });
 }
 
-function workerOptions({ version, takeOver }: WorkerVersion) {
+function workerOptions({ version, takeOver, protocol = 'byte-offset' }: WorkerVersion) {
   return {
     ...shared,
     format: 'iife',
     entryPoints: [join(here, 'workers/worker.ts')],
-    define: { VERSION: JSON.stringify(version), TAKE_OVER: String(takeOver) },
+    define: {
+      VERSION: JSON.stringify(version),
+      TAKE_OVER: String(takeOver),
+      PROTOCOL: JSON.stringify(protocol),
+    },
   } satisfies BuildOptions;
 }

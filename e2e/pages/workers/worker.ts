@@ -1,19 +1,29 @@
 // The smallest worker on the library: one endpoint, on this origin or on the one that `?server=` names.
-import { byteOffset, installBackhaul } from '../../../sw/index.js';
+import { byteOffset, chunkList, chunks, installBackhaul, tus } from '../../../sw/index.js';
 
 declare const self: ServiceWorkerGlobalScope;
 /** Put in by the build. Two versions differ in nothing else. */
 declare const VERSION: string;
 /** Whether this version replaces a running one at once. */
 declare const TAKE_OVER: boolean;
+declare const PROTOCOL: 'byte-offset' | 'chunks' | 'tus';
 
 const server = new URL(self.location.href).searchParams.get('server') ?? '';
 
-installBackhaul({
-  endpoints: {
-    photos: byteOffset({ statusUrl: `${server}/api/status`, uploadUrl: `${server}/api/upload`, settleMs: 0 }),
+const adapters = {
+  'byte-offset': () =>
+    byteOffset({ statusUrl: `${server}/api/status`, uploadUrl: `${server}/api/upload`, settleMs: 0 }),
+  chunks: () => {
+    const url = `${server}/api/chunks`;
+    return chunks({ chunk: { url }, ask: chunkList({ url }), merge: { url: `${url}/merge` } });
   },
-});
+  tus: () => {
+    const endpoint = `${server}/api/tus`;
+    return tus({ endpoint, metadata: ({ id }) => ({ id }), uploadUrl: ({ id }) => `${endpoint}/${id}` });
+  },
+};
+
+installBackhaul({ endpoints: { photos: adapters[PROTOCOL]() } });
 
 if (TAKE_OVER) self.addEventListener('install', (event) => event.waitUntil(self.skipWaiting()));
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
