@@ -4,11 +4,12 @@
 import { createChunkServer } from '../../../demo/server/chunk-server.js';
 import { createIetfServer } from '../../../demo/server/ietf-server.js';
 import { createUploadServer } from '../../../demo/server/upload-server.js';
-import { byteOffset, chunkList, chunks, resumableUpload } from '../../../sw/index.js';
+import { byteOffset, chunkList, chunks, resumableUpload, tus } from '../../../sw/index.js';
 import type { Adapter } from '../../../sw/protocols/adapter.js';
 import type { MemoryRequest, MemoryResponse } from '../world/exchange.js';
 import { TOKEN } from '../world/network.js';
 import type { MemoryDisk } from './memory-disk.js';
+import { createTusModel } from './tus-model.js';
 
 export const ORIGIN = 'https://server.test';
 const DATA = '/data';
@@ -125,9 +126,28 @@ const ietfProtocol = (name: string, draft: 12 | 15): Protocol => ({
   cancels: true,
 });
 
+const tusProtocol: Protocol = {
+  name: 'tus',
+  adapter: (pieceSize) =>
+    tus({
+      endpoint: `${ORIGIN}/api/tus`,
+      pieceSize,
+      metadata: ({ id }) => ({ id }),
+      oneRequestBytes: pieceSize,
+      uploadUrl: ({ id }) => `${ORIGIN}/api/tus/${id}`,
+      headers,
+    }),
+  start: () => createTusModel(DATA),
+  finished: wholeFiles,
+  heldBytes: mostHeld,
+  syncs: true,
+  cancels: true,
+};
+
 export const protocols: readonly Protocol[] = [
   byteOffsetProtocol,
   chunksProtocol,
   ietfProtocol('ietf-15', 15),
   ietfProtocol('ietf-12', 12),
+  tusProtocol,
 ];
