@@ -17,7 +17,7 @@ export type Fault = When &
     | { readonly kind: 'offline' | 'disk-full' | 'quota' | 'sign-out'; readonly forMs: number }
     | { readonly kind: 'crash-server'; readonly forMs: number; readonly powerCut: boolean }
     | { readonly kind: 'abort-transaction'; readonly error: string }
-    | { readonly kind: 'evict-bytes' | 'evict-all' }
+    | { readonly kind: 'evict-bytes' | 'evict-all' | 'forget' }
     | { readonly kind: 'jump-clock'; readonly byMs: number }
     | { readonly kind: UserAct; readonly file: number }
   );
@@ -100,14 +100,26 @@ function faultOf(dice: Dice, files: number, chaosMs: number): Fault {
         error: dice.pick(['QuotaExceededError', 'UnknownError', 'AbortError']),
       }),
     ],
-    [1, () => ({ kind: 'evict-bytes', ...when() })],
+    [2, () => ({ kind: 'forget', ...(dice.chance(0.7) ? nth(dice, 'worker', 300) : when()) })],
+    [2, () => ({ kind: 'evict-bytes', ...(dice.chance(0.7) ? nth(dice, 'worker', 300) : when()) })],
     [1, () => ({ kind: 'evict-all', ...when() })],
     [1, () => ({ kind: 'jump-clock', ...when(), byMs: dice.pick([-3_600_000, -5000, 60_000, 86_400_000]) })],
     [
-      8,
+      12,
       () => ({
-        kind: dice.pick<UserAct>(['pause', 'resume', 'cancel', 'retry', 'remove', 'add-again', 'add-elsewhere']),
-        ...when(),
+        kind: dice.pick<UserAct>([
+          'pause',
+          'pause',
+          'resume',
+          'cancel',
+          'cancel',
+          'retry',
+          'remove',
+          'add-again',
+          'add-again',
+          'add-elsewhere',
+        ]),
+        ...(dice.chance(0.6) ? nth(dice, 'worker', 400) : when()),
         file: dice.between(0, files - 1),
       }),
     ],
@@ -133,6 +145,7 @@ function linkFaultOf(dice: Dice): LinkFault {
     () => ({ type: 'twice', delayMs: dice.between(0, 2000) }),
     () => ({ type: 'answered', status: dice.pick([500, 502, 503, 423, 429, 408]) }),
     () => ({ type: 'answered', status: dice.pick([503, 429]), retryAfterS: dice.between(10, 300) }),
+    () => ({ type: 'answered', status: dice.pick([413, 422, 404]) }),
     () => ({ type: 'answered', status: 200, page: true }),
   ])();
 }

@@ -27,6 +27,8 @@ export interface Outcome {
 
 /** Longest back-off 300 s, longest request 120 s; jumps of the clock and Retry-After come on top. */
 const CALM_LIMIT_MS = 1_200_000;
+/** What no later try would change. */
+const DEFINITE = [404, 413, 422];
 const MOST_STEPS = 400_000;
 /** What a person does while something does not go on by itself. */
 const LOOK_EVERY_MS = 20_000;
@@ -188,6 +190,9 @@ class Run {
         this.#stopServer(fault.powerCut && this.#protocol.syncs);
         after(fault.forMs, () => this.#startServer());
         break;
+      case 'forget':
+        this.#forget();
+        break;
       case 'jump-clock':
         loop.clockMs += fault.byMs;
         this.#checks.hurry();
@@ -203,6 +208,20 @@ class Run {
       default:
         this.#people.act(fault.kind, `photo-${fault.file}.jpg`);
     }
+  }
+
+  /** The server comes back without what was unfinished there. */
+  #forget(): void {
+    const { disk } = this.#world;
+    this.#stopServer(false);
+    const finished = new Set([...this.#sources.keys()].flatMap((name) => this.#protocol.finished(disk, name)));
+    const isFinished = (path: string) => {
+      const data = disk.files.get(path.replace(/\.[a-z]+$/, '.data'));
+      return [...finished].some((bytes) => data && Buffer.compare(data.bytes, bytes) === 0);
+    };
+    for (const path of [...disk.files.keys()]) if (!isFinished(path)) disk.files.delete(path);
+    this.#checks.mayHaveLost = true;
+    this.#startServer();
   }
 
   #evict(all: boolean): void {
@@ -249,7 +268,9 @@ class Run {
     this.#server?.agent.end();
     this.#server = undefined;
     this.#world.network.reset();
-    if (powerCut) this.#world.disk.powerCut();
+    if (!powerCut) return;
+    this.#checks.mayHaveLost = true;
+    this.#world.disk.powerCut();
   }
 
   #goOnline(): void {
@@ -309,8 +330,17 @@ class Run {
 
   /** 6: the network never fails an upload. */
   #judgeFailure(name: string, code: string): void {
-    const excused = code === 'server-lost-bytes' && this.#plan.faults.some((fault) => fault.kind === 'crash-server');
-    if (!excused) this.#checks.complain(`6: ${name} has failed: ${code}`);
+    const { faults } = this.#plan;
+    const isLost = faults.some(({ kind }) => kind === 'crash-server' || kind === 'forget');
+    const isRefused = faults.some(
+      (fault) => fault.kind === 'link' && fault.link.type === 'answered' && DEFINITE.includes(fault.link.status),
+    );
+    const excuses: readonly (string | false)[] = [
+      isLost && 'server-lost-bytes',
+      isRefused && 'refused',
+      isRefused && 'too-large',
+    ];
+    if (!excuses.includes(code)) this.#checks.complain(`6: ${name} has failed: ${code}`);
   }
 
   #isOver(): boolean {
