@@ -70,7 +70,10 @@ export class Checks {
     const { name, course } = record;
     const { status } = course.state;
     if (before?.revision !== record.revision) {
-      const error = 'error' in course.state && course.state.error ? ` (${course.state.error.code})` : '';
+      const error =
+        'error' in course.state && course.state.error
+          ? ` (${course.state.error.code}: ${course.state.error.message})`
+          : '';
       this.#world.note(`   ${name} ${status}${error}, ${totalBytes(course.held)} of ${record.sizeBytes}`);
     }
     const isOver = status === 'completed' || status === 'cancelled' || status === 'lost';

@@ -39,11 +39,16 @@ export interface Plan {
 export function planOf(seed: number, protocol: string): Plan {
   const dice = new Dice(seed, 'plan', protocol);
   const pieceBytes = dice.pick([20_000, 40_000, 70_000]);
-  const sizes = Array.from({ length: dice.between(1, 4) }, () => sizeOf(dice, pieceBytes));
+  // S3 takes no parts below 5 MiB.
+  const isLarge = protocol === 's3';
+  const largeSizes = [0, 1, 700_000, 5_242_880, 5_242_881, 11_000_000, 16_000_000];
+  const sizes = Array.from({ length: dice.between(1, isLarge ? 2 : 4) }, () =>
+    isLarge ? dice.pick(largeSizes) : sizeOf(dice, pieceBytes),
+  );
   const link = {
     latencyMs: dice.pick([2, 20, 100, 400]),
     jitterMs: dice.pick([0, 10, 200]),
-    bytesPerMs: dice.pick([20, 200, 2000]),
+    bytesPerMs: dice.pick([20, 200, 2000]) * (isLarge ? 50 : 1),
   };
   const chaosMs = dice.pick([5000, 30_000, 200_000]);
   const count = dice.chance(0.05) ? 0 : dice.between(1, 8);

@@ -71,7 +71,7 @@ class Run {
     setWorld(world);
     this.#world = world;
     for (const [index, size] of plan.sizes.entries()) {
-      this.#sources.set(`photo-${index}.jpg`, new Dice(plan.seed, 'bytes', index).bytes(size));
+      this.#sources.set(`photo-${index}.jpg`, contentOf(plan, index, size));
     }
     this.#checks = new Checks(world, protocol, this.#sources);
     this.#people = new People(world, this.#checks, this.#sources);
@@ -366,4 +366,15 @@ class Run {
     );
     return true;
   }
+}
+
+let noise: Uint8Array | undefined;
+
+/** Large files are windows of the same noise, which is made once. */
+function contentOf({ seed }: Plan, index: number, size: number): Uint8Array {
+  const dice = new Dice(seed, 'bytes', index);
+  if (size < 1_000_000) return dice.bytes(size);
+  noise ??= new Dice(1, 'noise').bytes(17_000_000);
+  const start = dice.between(0, noise.length - size);
+  return noise.subarray(start, start + size);
 }
