@@ -75,6 +75,7 @@ class Run {
     }
     this.#checks = new Checks(world, protocol, this.#sources);
     this.#people = new People(world, this.#checks, this.#sources);
+    this.#checks.onChange = (id, revision) => this.#people.watch(id, revision);
     world.disk = new MemoryDisk();
     world.locks = new SimLocks(world.loop);
     world.network = new Network(world, plan.link, {
