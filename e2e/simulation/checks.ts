@@ -21,6 +21,7 @@ const calls = ['create', 'probe', 'send', 'complete'] as const;
 export class Checks {
   readonly complaints: string[] = [];
   committed: Committed = { records: new Map(), bytes: new Set() };
+  onChange: (id: string, revision: number) => void = () => {};
   /** The simulator itself takes bytes away. */
   evicting = false;
   /** How often the server lost what it had acknowledged, or a person began a file anew: then it may be there twice. */
@@ -70,7 +71,11 @@ export class Checks {
     const { name, course } = record;
     const { status } = course.state;
     if (before?.revision !== record.revision) {
-      const error = 'error' in course.state && course.state.error ? ` (${course.state.error.code})` : '';
+      this.onChange(record.id, record.revision);
+      const error =
+        'error' in course.state && course.state.error
+          ? ` (${course.state.error.code}: ${course.state.error.message})`
+          : '';
       this.#world.note(`   ${name} ${status}${error}, ${totalBytes(course.held)} of ${record.sizeBytes}`);
     }
     const isOver = status === 'completed' || status === 'cancelled' || status === 'lost';

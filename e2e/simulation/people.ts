@@ -11,6 +11,8 @@ import { MemoryFile } from './platform/memory-blob.js';
 import { Agent } from './world/loop.js';
 import { Emitter, type World } from './world/world.js';
 
+const SECOND_MS = 1000;
+
 interface Page {
   readonly agent: Agent;
   readonly emitter: Emitter;
@@ -161,6 +163,24 @@ export class People {
     this.#world.note(`   ${what}: ${String(code)}`);
     if (!(errorCodes as readonly unknown[]).includes(code))
       this.#checks.complain(`11: ${what} threw ${String(message)}`);
+  }
+
+  /** 9: what was committed is told to every tab within a second, if nobody is stopped meanwhile. */
+  watch(id: string, revision: number): void {
+    const { loop, workers } = this.#world;
+    const lives = workers.alive;
+    const pages = this.open.filter(({ backhaul }) => backhaul !== undefined);
+    loop.timer(SECOND_MS, undefined, () => {
+      if (lives.some(({ dead }) => dead) || !this.#checks.committed.records.has(id) || this.#checks.evicted.has(id))
+        return;
+      for (const { agent, backhaul } of pages) {
+        const shown = backhaul?.getSnapshot().uploads.find((snapshot) => snapshot.id === id);
+        if (!agent.dead && (shown?.revision ?? 0) < revision)
+          this.#checks.complain(
+            `9: ${agent.name} shows revision ${shown?.revision} of ${id}, a second after ${revision}`,
+          );
+      }
+    });
   }
 
   /** 9: all tabs tell what the store says. */

@@ -17,7 +17,7 @@ export type Fault = When &
     | { readonly kind: 'offline' | 'disk-full' | 'quota' | 'sign-out'; readonly forMs: number }
     | { readonly kind: 'crash-server'; readonly forMs: number; readonly powerCut: boolean }
     | { readonly kind: 'abort-transaction'; readonly error: string }
-    | { readonly kind: 'evict-bytes' | 'evict-all' }
+    | { readonly kind: 'evict-bytes' | 'evict-all' | 'forget' }
     | { readonly kind: 'jump-clock'; readonly byMs: number }
     | { readonly kind: UserAct; readonly file: number }
   );
@@ -39,11 +39,16 @@ export interface Plan {
 export function planOf(seed: number, protocol: string): Plan {
   const dice = new Dice(seed, 'plan', protocol);
   const pieceBytes = dice.pick([20_000, 40_000, 70_000]);
-  const sizes = Array.from({ length: dice.between(1, 4) }, () => sizeOf(dice, pieceBytes));
+  // S3 takes no parts below 5 MiB.
+  const isLarge = protocol === 's3';
+  const largeSizes = [0, 1, 700_000, 5_242_880, 5_242_881, 11_000_000, 16_000_000];
+  const sizes = Array.from({ length: dice.between(1, isLarge ? 2 : 4) }, () =>
+    isLarge ? dice.pick(largeSizes) : sizeOf(dice, pieceBytes),
+  );
   const link = {
     latencyMs: dice.pick([2, 20, 100, 400]),
     jitterMs: dice.pick([0, 10, 200]),
-    bytesPerMs: dice.pick([20, 200, 2000]),
+    bytesPerMs: dice.pick([20, 200, 2000]) * (isLarge ? 50 : 1),
   };
   const chaosMs = dice.pick([5000, 30_000, 200_000]);
   const count = dice.chance(0.05) ? 0 : dice.between(1, 8);
@@ -100,14 +105,26 @@ function faultOf(dice: Dice, files: number, chaosMs: number): Fault {
         error: dice.pick(['QuotaExceededError', 'UnknownError', 'AbortError']),
       }),
     ],
-    [1, () => ({ kind: 'evict-bytes', ...when() })],
+    [2, () => ({ kind: 'forget', ...(dice.chance(0.7) ? nth(dice, 'worker', 300) : when()) })],
+    [2, () => ({ kind: 'evict-bytes', ...(dice.chance(0.7) ? nth(dice, 'worker', 300) : when()) })],
     [1, () => ({ kind: 'evict-all', ...when() })],
     [1, () => ({ kind: 'jump-clock', ...when(), byMs: dice.pick([-3_600_000, -5000, 60_000, 86_400_000]) })],
     [
-      8,
+      12,
       () => ({
-        kind: dice.pick<UserAct>(['pause', 'resume', 'cancel', 'retry', 'remove', 'add-again', 'add-elsewhere']),
-        ...when(),
+        kind: dice.pick<UserAct>([
+          'pause',
+          'pause',
+          'resume',
+          'cancel',
+          'cancel',
+          'retry',
+          'remove',
+          'add-again',
+          'add-again',
+          'add-elsewhere',
+        ]),
+        ...(dice.chance(0.6) ? nth(dice, 'worker', 400) : when()),
         file: dice.between(0, files - 1),
       }),
     ],
@@ -133,6 +150,7 @@ function linkFaultOf(dice: Dice): LinkFault {
     () => ({ type: 'twice', delayMs: dice.between(0, 2000) }),
     () => ({ type: 'answered', status: dice.pick([500, 502, 503, 423, 429, 408]) }),
     () => ({ type: 'answered', status: dice.pick([503, 429]), retryAfterS: dice.between(10, 300) }),
+    () => ({ type: 'answered', status: dice.pick([413, 422, 404]) }),
     () => ({ type: 'answered', status: 200, page: true }),
   ])();
 }

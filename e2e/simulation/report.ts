@@ -48,7 +48,7 @@ export function printFailure({ plan, complaints, trace }: FailedRun): string {
   return [
     `seed ${plan.seed}, ${plan.protocol}:`,
     ...complaints.map((each) => `  - ${each}`),
-    ...trace.slice(-200),
+    ...(trace.length > 120 ? [...trace.slice(0, 70), '         ...', ...trace.slice(-49)] : trace),
     `again: npm run simulate -- --seed ${plan.seed} --protocol ${plan.protocol}`,
     `shortened: npm run simulate -- --plan '${JSON.stringify(plan)}'`,
     '',

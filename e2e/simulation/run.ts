@@ -17,6 +17,10 @@ const { values } = parseArgs({
   },
 });
 
+/** More than that nobody reads. */
+const MOST_TRACES = 3;
+let failed = 0;
+
 const isOne = values.plan !== undefined || (values.runs === undefined && process.argv.includes('--seed'));
 const report = await runBatches({
   from: Number(values.seed),
@@ -25,7 +29,12 @@ const report = await runBatches({
   trace: values.trace,
   ...(values.protocol && { protocol: values.protocol }),
   ...(values.plan && { plan: JSON.parse(values.plan) }),
-  onFailure: (failure) => console.log(printFailure(failure)),
+  onFailure: (failure) => {
+    failed += 1;
+    console.log(
+      failed <= MOST_TRACES ? printFailure(failure) : `and seed ${failure.plan.seed}, ${failure.plan.protocol}`,
+    );
+  },
   onTrace: (trace) => console.log(trace.join('\n')),
 });
 console.log(printReport(report));

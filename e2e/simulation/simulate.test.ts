@@ -6,7 +6,7 @@ import { runBatches } from './run-batches.js';
 
 const RUNS = 2000;
 
-test(`${RUNS} seeds keep every invariant`, { timeout: 300_000 }, async () => {
+test(`${RUNS} seeds keep every invariant`, { timeout: 900_000 }, async () => {
   const { failures, struck } = await runBatches({ from: 1, runs: RUNS, workers: 2 });
   expect(failures.map(({ plan, complaints }) => `${plan.protocol} ${plan.seed}: ${complaints[0]}`)).toEqual([]);
   // Each kind has really happened.
@@ -14,7 +14,7 @@ test(`${RUNS} seeds keep every invariant`, { timeout: 300_000 }, async () => {
   expect(Object.keys(struck).length).toBeGreaterThan(25);
 });
 
-test('the same seed gives the same trace, to the byte', { timeout: 60_000 }, async () => {
+test('the same seed gives the same trace, to the byte', { timeout: 180_000 }, async () => {
   const traces = async () => {
     const lines: (readonly string[])[] = [];
     await runBatches({ from: 500, runs: 40, workers: 1, trace: true, onTrace: (trace) => lines.push(trace) });
@@ -25,7 +25,7 @@ test('the same seed gives the same trace, to the byte', { timeout: 60_000 }, asy
   expect(second).toEqual(first);
 });
 
-test.each(regressions)('$name', { timeout: 60_000 }, async ({ plan }) => {
+test.each(regressions)('$name', { timeout: 180_000 }, async ({ plan }) => {
   const { failures } = await runBatches({ from: plan.seed, runs: 1, workers: 1, plan });
   expect(failures.flatMap(({ complaints }) => complaints)).toEqual([]);
 });

@@ -27,6 +27,8 @@ export interface Outcome {
 
 /** Longest back-off 300 s, longest request 120 s; jumps of the clock and Retry-After come on top. */
 const CALM_LIMIT_MS = 1_200_000;
+/** What no later try would change. */
+const DEFINITE = [404, 413, 422];
 const MOST_STEPS = 400_000;
 /** What a person does while something does not go on by itself. */
 const LOOK_EVERY_MS = 20_000;
@@ -69,10 +71,11 @@ class Run {
     setWorld(world);
     this.#world = world;
     for (const [index, size] of plan.sizes.entries()) {
-      this.#sources.set(`photo-${index}.jpg`, new Dice(plan.seed, 'bytes', index).bytes(size));
+      this.#sources.set(`photo-${index}.jpg`, contentOf(plan, index, size));
     }
     this.#checks = new Checks(world, protocol, this.#sources);
     this.#people = new People(world, this.#checks, this.#sources);
+    this.#checks.onChange = (id, revision) => this.#people.watch(id, revision);
     world.disk = new MemoryDisk();
     world.locks = new SimLocks(world.loop);
     world.network = new Network(world, plan.link, {
@@ -188,6 +191,9 @@ class Run {
         this.#stopServer(fault.powerCut && this.#protocol.syncs);
         after(fault.forMs, () => this.#startServer());
         break;
+      case 'forget':
+        this.#forget();
+        break;
       case 'jump-clock':
         loop.clockMs += fault.byMs;
         this.#checks.hurry();
@@ -203,6 +209,20 @@ class Run {
       default:
         this.#people.act(fault.kind, `photo-${fault.file}.jpg`);
     }
+  }
+
+  /** The server comes back without what was unfinished there. */
+  #forget(): void {
+    const { disk } = this.#world;
+    this.#stopServer(false);
+    const finished = new Set([...this.#sources.keys()].flatMap((name) => this.#protocol.finished(disk, name)));
+    const isFinished = (path: string) => {
+      const data = disk.files.get(path.replace(/\.[a-z]+$/, '.data'));
+      return [...finished].some((bytes) => data && Buffer.compare(data.bytes, bytes) === 0);
+    };
+    for (const path of [...disk.files.keys()]) if (!isFinished(path)) disk.files.delete(path);
+    this.#checks.mayHaveLost = true;
+    this.#startServer();
   }
 
   #evict(all: boolean): void {
@@ -249,7 +269,9 @@ class Run {
     this.#server?.agent.end();
     this.#server = undefined;
     this.#world.network.reset();
-    if (powerCut) this.#world.disk.powerCut();
+    if (!powerCut) return;
+    this.#checks.mayHaveLost = true;
+    this.#world.disk.powerCut();
   }
 
   #goOnline(): void {
@@ -309,8 +331,17 @@ class Run {
 
   /** 6: the network never fails an upload. */
   #judgeFailure(name: string, code: string): void {
-    const excused = code === 'server-lost-bytes' && this.#plan.faults.some((fault) => fault.kind === 'crash-server');
-    if (!excused) this.#checks.complain(`6: ${name} has failed: ${code}`);
+    const { faults } = this.#plan;
+    const isLost = faults.some(({ kind }) => kind === 'crash-server' || kind === 'forget');
+    const isRefused = faults.some(
+      (fault) => fault.kind === 'link' && fault.link.type === 'answered' && DEFINITE.includes(fault.link.status),
+    );
+    const excuses: readonly (string | false)[] = [
+      isLost && 'server-lost-bytes',
+      isRefused && 'refused',
+      isRefused && 'too-large',
+    ];
+    if (!excuses.includes(code)) this.#checks.complain(`6: ${name} has failed: ${code}`);
   }
 
   #isOver(): boolean {
@@ -336,4 +367,15 @@ class Run {
     );
     return true;
   }
+}
+
+let noise: Uint8Array | undefined;
+
+/** Large files are windows of the same noise, which is made once. */
+function contentOf({ seed }: Plan, index: number, size: number): Uint8Array {
+  const dice = new Dice(seed, 'bytes', index);
+  if (size < 1_000_000) return dice.bytes(size);
+  noise ??= new Dice(1, 'noise').bytes(17_000_000);
+  const start = dice.between(0, noise.length - size);
+  return noise.subarray(start, start + size);
 }

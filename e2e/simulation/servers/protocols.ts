@@ -4,11 +4,14 @@
 import { createChunkServer } from '../../../demo/server/chunk-server.js';
 import { createIetfServer } from '../../../demo/server/ietf-server.js';
 import { createUploadServer } from '../../../demo/server/upload-server.js';
-import { byteOffset, chunkList, chunks, resumableUpload } from '../../../sw/index.js';
+import { byteOffset, chunkList, chunks, resumableUpload, s3, tus } from '../../../sw/index.js';
 import type { Adapter } from '../../../sw/protocols/adapter.js';
 import type { MemoryRequest, MemoryResponse } from '../world/exchange.js';
 import { TOKEN } from '../world/network.js';
+import { world } from '../world/world.js';
 import type { MemoryDisk } from './memory-disk.js';
+import { Bucket, createS3Model } from './s3-model.js';
+import { createTusModel } from './tus-model.js';
 
 export const ORIGIN = 'https://server.test';
 const DATA = '/data';
@@ -125,9 +128,68 @@ const ietfProtocol = (name: string, draft: 12 | 15): Protocol => ({
   cancels: true,
 });
 
+const tusProtocol: Protocol = {
+  name: 'tus',
+  adapter: (pieceSize) =>
+    tus({
+      endpoint: `${ORIGIN}/api/tus`,
+      pieceSize,
+      metadata: ({ id }) => ({ id }),
+      oneRequestBytes: pieceSize,
+      uploadUrl: ({ id }) => `${ORIGIN}/api/tus/${id}`,
+      headers,
+    }),
+  start: () => createTusModel(DATA),
+  finished: wholeFiles,
+  heldBytes: mostHeld,
+  syncs: true,
+  cancels: true,
+};
+
+/** A bucket belongs to a world as its disk does. */
+const buckets = new WeakMap<MemoryDisk, Bucket>();
+
+function bucketOf(disk: MemoryDisk): Bucket {
+  const bucket = buckets.get(disk) ?? new Bucket();
+  buckets.set(disk, bucket);
+  return bucket;
+}
+
+const keysOf = ({ names }: Bucket, name: string) => [...names].filter(([, each]) => each === name).map(([key]) => key);
+
+const s3Protocol: Protocol = {
+  name: 's3',
+  adapter: () =>
+    s3({
+      // Signed by the app's backend, over the same network.
+      sign: (operation) =>
+        fetch(`${ORIGIN}/sign?${encodeURIComponent(JSON.stringify(operation))}`, { headers: headers() }),
+      partSize: 5_242_880,
+      wholeBytes: 1_000_000,
+    }),
+  start: () => createS3Model(ORIGIN, bucketOf(world().disk)),
+  finished: (disk, name) => {
+    const bucket = bucketOf(disk);
+    return keysOf(bucket, name).flatMap((key) => bucket.objects.get(key) ?? []);
+  },
+  heldBytes: (disk, name) => {
+    const bucket = bucketOf(disk);
+    const sizes = keysOf(bucket, name).map((key) => {
+      const parts = [...bucket.uploads.values()].filter((upload) => upload.key === key);
+      const held = parts.map((upload) => [...upload.parts.values()].reduce((sum, { bytes }) => sum + bytes.length, 0));
+      return Math.max(0, bucket.objects.get(key)?.length ?? 0, ...held);
+    });
+    return Math.max(0, ...sizes);
+  },
+  syncs: true,
+  cancels: true,
+};
+
 export const protocols: readonly Protocol[] = [
   byteOffsetProtocol,
   chunksProtocol,
   ietfProtocol('ietf-15', 15),
   ietfProtocol('ietf-12', 12),
+  tusProtocol,
+  s3Protocol,
 ];

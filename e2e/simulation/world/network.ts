@@ -67,6 +67,7 @@ export class SimResponse {
     };
     let done = body === '';
     const reader = {
+      cancel: async () => {},
       read: async () => {
         if (done) return { done: true, value: undefined };
         const value = await this.#read();
