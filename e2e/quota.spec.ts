@@ -33,3 +33,35 @@ test('of 20 photos of 5 MB, those that fit into 50 MB are delivered, the others 
   );
   await untilDelivered(server, photos.slice(0, 9));
 });
+
+test('a page asks once that nothing be evicted, when the first file was accepted, and never waits for the answer', async ({
+  launch,
+  link,
+  server,
+  filesDir,
+}) => {
+  const { page } = await launch();
+  await page.addInitScript(() => {
+    const asked: number[] = [];
+    Object.assign(window, { asked });
+    StorageManager.prototype.persist = () => {
+      asked.push(window.lab.backhaul?.getSnapshot().uploads.length ?? 0);
+      return new Promise(() => {});
+    };
+  });
+  const asked = () => page.evaluate(() => (window as unknown as { asked: number[] }).asked);
+  await openLab(page, link.origin);
+  await page.evaluate(() => window.lab.enqueue([new File(['a'], 'refused.txt')], 'nowhere'));
+  expect(await asked()).toEqual([]);
+
+  const files = [
+    await makeFile(join(filesDir, 'a.jpg'), 1000, 1),
+    await makeFile(join(filesDir, 'b.jpg'), 1000, 2),
+  ] as const;
+  for (const file of files) {
+    await choose(page, [file]);
+    await enqueueChosen(page);
+  }
+  expect(await asked()).toEqual([1]);
+  await untilDelivered(server, files);
+});
