@@ -24,6 +24,9 @@ type Transaction = IDBPTransaction<BackhaulSchema, StoreName[], 'readwrite'>;
 
 const bothStores: StoreName[] = ['uploads', 'bytes'];
 
+/** A page that does not make way for a deletion holds up whoever opens after that. A guess. */
+const OPEN_LIMIT_MS = 10_000;
+
 /** A file that is about to be accepted. */
 export interface NewUpload extends Omit<UploadInfo, 'order'> {
   readonly fingerprint: string;
@@ -286,19 +289,33 @@ export class UploadStore {
   }
 
   #open(): Promise<Database> {
-    this.#database ??= openDB<BackhaulSchema>(this.#name, DATABASE_VERSION, {
-      upgrade,
-      // A newer version of the worker wants to upgrade: make way; the next call opens anew.
-      blocking: () => void this.close(),
-      // Deleted by the user, or broken: the next call opens anew.
-      terminated: () => {
-        this.#database = undefined;
-      },
-    }).catch((cause: unknown) => {
+    this.#database ??= this.#opened().catch((cause: unknown) => {
       this.#database = undefined;
       throw storageFailed('open the database', cause);
     });
     return this.#database;
+  }
+
+  #opened(): Promise<Database> {
+    return new Promise((resolve, reject) => {
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        reject(new Error('another tab is in the way'));
+      }, OPEN_LIMIT_MS);
+      openDB<BackhaulSchema>(this.#name, DATABASE_VERSION, {
+        upgrade,
+        // A newer version of the worker wants to upgrade: make way; the next call opens anew.
+        blocking: () => void this.close(),
+        // Deleted by the user, or broken: the next call opens anew.
+        terminated: () => {
+          this.#database = undefined;
+        },
+      })
+        .finally(() => clearTimeout(timer))
+        // One that nobody waits for any more would hold up others.
+        .then((database) => (late ? database.close() : resolve(database)), reject);
+    });
   }
 
   /** What `task` makes of the open database. `what` it is about to do, for the message. */
