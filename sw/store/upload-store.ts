@@ -289,33 +289,28 @@ export class UploadStore {
   }
 
   #open(): Promise<Database> {
-    this.#database ??= this.#opened().catch((cause: unknown) => {
+    const forget = () => {
       this.#database = undefined;
+    };
+    this.#database ??= new Promise<Database>((resolve, reject) => {
+      const timer = setTimeout(reject, OPEN_LIMIT_MS, 'blocked');
+      openDB<BackhaulSchema>(this.#name, DATABASE_VERSION, {
+        upgrade,
+        // A newer version of the worker wants to upgrade: make way, also one that came too late; the next call opens anew.
+        blocking: (_from, _to, { target }) => {
+          (target as IDBDatabase).close();
+          forget();
+        },
+        // Deleted by the user, or broken: the next call opens anew.
+        terminated: forget,
+      })
+        .finally(() => clearTimeout(timer))
+        .then(resolve, reject);
+    }).catch((cause: unknown) => {
+      forget();
       throw storageFailed('open the database', cause);
     });
     return this.#database;
-  }
-
-  #opened(): Promise<Database> {
-    return new Promise((resolve, reject) => {
-      let late = false;
-      const timer = setTimeout(() => {
-        late = true;
-        reject(new Error('another tab is in the way'));
-      }, OPEN_LIMIT_MS);
-      openDB<BackhaulSchema>(this.#name, DATABASE_VERSION, {
-        upgrade,
-        // A newer version of the worker wants to upgrade: make way; the next call opens anew.
-        blocking: () => void this.close(),
-        // Deleted by the user, or broken: the next call opens anew.
-        terminated: () => {
-          this.#database = undefined;
-        },
-      })
-        .finally(() => clearTimeout(timer))
-        // One that nobody waits for any more would hold up others.
-        .then((database) => (late ? database.close() : resolve(database)), reject);
-    });
   }
 
   /** What `task` makes of the open database. `what` it is about to do, for the message. */
