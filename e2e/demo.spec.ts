@@ -81,6 +81,24 @@ test('empty, busy, paused, offline, failed and delivered: accessible, and true',
   await inspect(page, 'delivered', folder);
 });
 
+test('what finds no room is refused in words, with the numbers', async ({ launch, link }, info) => {
+  const photos = await makePhotos({ count: 2 });
+  const { page, context } = await launch();
+  await open(page, link.origin);
+  await page.evaluate(async () => void (await navigator.serviceWorker.ready));
+  // The app itself takes more than this.
+  const session = await context.newCDPSession(page);
+  await session.send('Storage.overrideQuotaForOrigin', { origin: link.origin, quotaSize: 100_000 });
+  await addFiles(page, photos);
+  await expect(page.locator('#refused-title')).toHaveText('2 files were not added');
+  const needs = photos.map(
+    ({ name, sizeBytes }) =>
+      `${name} Needs ${Math.ceil(sizeBytes / 1e6)} MB, less is free. Free some space, then add it again.`,
+  );
+  await expect(page.locator('#refused-list li')).toHaveText(needs);
+  await inspect(page, 'refused', info.outputPath('pictures'));
+});
+
 test('opens without a network from the first visit on, takes photos, and delivers them later', async ({
   launch,
   link,

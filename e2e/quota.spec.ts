@@ -1,5 +1,6 @@
 // Invariants 1 and 11 on a device that is nearly full: what fits is accepted and delivered, the rest is refused with
 // numbers. Chromium's estimate hides the quota (it says 10 GiB, always), so here the browser's own refusal decides.
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFile, type SourceFile } from './harness/files.js';
 import { untilDelivered } from './harness/fixtures.js';
@@ -32,4 +33,64 @@ test('of 20 photos of 5 MB, those that fit into 50 MB are delivered, the others 
     })),
   );
   await untilDelivered(server, photos.slice(0, 9));
+});
+
+test('the disk space of what was delivered is free again once the worker has stopped, with the page still open', async ({
+  launch,
+  link,
+  server,
+  filesDir,
+  profileDir,
+}) => {
+  const photos = [
+    await makeFile(join(filesDir, 'a.jpg'), 5_000_000, 1),
+    await makeFile(join(filesDir, 'b.jpg'), 5_000_000, 2),
+  ] as const;
+  const stored = async () => {
+    const files = await readdir(profileDir, { recursive: true, withFileTypes: true });
+    return files.filter((entry) => entry.isFile() && entry.parentPath.includes('.indexeddb.blob')).length;
+  };
+  const { page, stopWorkers } = await launch();
+  await openLab(page, link.origin);
+  await choose(page, photos);
+  await enqueueChosen(page);
+  expect(await stored()).toBe(photos.length);
+  await untilDelivered(server, photos);
+  await page.waitForFunction(() => window.lab.allCompletedAtMs !== undefined);
+
+  // A debugger keeps the bodies of requests until then.
+  await stopWorkers();
+  await expect.poll(stored, { timeout: 20_000 }).toBe(0);
+});
+
+test('a page asks once that nothing be evicted, when the first file was accepted, and never waits for the answer', async ({
+  launch,
+  link,
+  server,
+  filesDir,
+}) => {
+  const { page } = await launch();
+  await page.addInitScript(() => {
+    const asked: number[] = [];
+    Object.assign(window, { asked });
+    StorageManager.prototype.persist = () => {
+      asked.push(window.lab.backhaul?.getSnapshot().uploads.length ?? 0);
+      return new Promise(() => {});
+    };
+  });
+  const asked = () => page.evaluate(() => (window as unknown as { asked: number[] }).asked);
+  await openLab(page, link.origin);
+  await page.evaluate(() => window.lab.enqueue([new File(['a'], 'refused.txt')], 'nowhere'));
+  expect(await asked()).toEqual([]);
+
+  const files = [
+    await makeFile(join(filesDir, 'a.jpg'), 1000, 1),
+    await makeFile(join(filesDir, 'b.jpg'), 1000, 2),
+  ] as const;
+  for (const file of files) {
+    await choose(page, [file]);
+    await enqueueChosen(page);
+  }
+  expect(await asked()).toEqual([1]);
+  await untilDelivered(server, files);
 });

@@ -1,19 +1,20 @@
 // Invariants 4 and 9: however many tabs and worker versions there are, one of them drives, and all tell the same.
 import { join } from 'node:path';
 import type { Page } from 'playwright';
+import { WIRE_VERSION } from '../src/contracts/messages.js';
 import { makeFile, type SourceFile } from './harness/files.js';
 import { untilDelivered, untilSent } from './harness/fixtures.js';
 import { acknowledgedBytesSentAgain, deliveries, fileIds, maxConcurrentWriters } from './harness/ledger.js';
 import type { Link } from './harness/link.js';
 import type { ReferenceServer } from './harness/server.js';
-import { workerScript } from './pages/build.js';
+import { pageScript, type WorkerVersion, workerScript } from './pages/build.js';
 import { choose, enqueueChosen, expect, openLab, shown, test } from './pages/fixtures.js';
 
 const SECOND_MS = 1000;
 test.use({ linkOptions: { uplinkBitsPerSecond: 20_000_000 } });
 
 /** The next look for a new worker finds one; resolves when the browser has it. */
-async function update(page: Page, link: Link, version: { version: string; takeOver: boolean }): Promise<void> {
+async function update(page: Page, link: Link, version: WorkerVersion): Promise<void> {
   const headers = { 'Content-Type': 'text/javascript', 'Cache-Control': 'no-cache' };
   const body = await workerScript(version);
   const replaced = link.replaceNextAnswer({ method: 'GET', path: '/worker.js' }, { status: 200, headers, body });
@@ -95,6 +96,47 @@ test('a new worker that waits leaves the upload to the old one', async ({ launch
   await expectCleanDelivery(server);
   await expectSameEnd(server, [page, other]);
   expect(await activeVersion(page)).toBe('1');
+});
+
+test('a worker of another wire version takes over: the page is told so, the upload goes on', async ({
+  launch,
+  link,
+  server,
+}) => {
+  const { page } = await launch();
+  await openLab(page, link.origin);
+  await choose(page, [file]);
+  await enqueueChosen(page);
+  await untilSent(link, 5_000_000);
+
+  await update(page, link, { version: '2', takeOver: true, wire: WIRE_VERSION + 1 });
+  await expect
+    .poll(() => page.evaluate(() => window.lab.backhaul?.getSnapshot().error?.code), { timeout: 30_000 })
+    .toBe('version-mismatch');
+  const { rejected } = await page.evaluate(() => window.lab.enqueue([new File(['a'], 'a.txt')]));
+  expect(rejected).toMatchObject([{ code: 'version-mismatch', message: expect.stringContaining('Reload the page') }]);
+  await untilDelivered(server, [file]);
+  await expectCleanDelivery(server);
+});
+
+test('a page of another wire version is told so, and disturbs nobody', async ({ launch, link, server }) => {
+  const { page, context } = await launch();
+  await openLab(page, link.origin);
+  await choose(page, [file]);
+  await enqueueChosen(page);
+  await untilSent(link, 5_000_000);
+
+  const other = await context.newPage();
+  const told = other.waitForEvent('pageerror');
+  const headers = { 'Content-Type': 'text/javascript', 'Cache-Control': 'no-cache' };
+  const body = await pageScript(WIRE_VERSION + 1);
+  const replaced = link.replaceNextAnswer({ method: 'GET', path: '/page.js' }, { status: 200, headers, body });
+  await other.goto(`${link.origin}/?worker=/worker.js`);
+  await replaced;
+  expect((await told).message).toContain('Reload the page');
+  await untilDelivered(server, [file]);
+  await expectCleanDelivery(server);
+  await expectSameEnd(server, [page]);
 });
 
 test('a pause in one tab is seen in the other, which goes on from the same byte', async ({ launch, link, server }) => {

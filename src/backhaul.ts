@@ -20,6 +20,7 @@ export class Backhaul {
   readonly #signals: WakeSignals;
   readonly #handles = new Map<UploadId, Upload>();
   #stop: () => void = () => {};
+  #asked = false;
 
   /**
    * Registers the service worker and connects to it. The script calls `installBackhaul`, or is `backhaul/worker.js`.
@@ -79,6 +80,11 @@ export class Backhaul {
       return replied;
     });
     void registerSync(this.#signals);
+    if (!this.#asked && outcomes.some(({ type }) => type === 'accepted')) {
+      this.#asked = true;
+      // Not to be evicted. Firefox asks the user, who may never answer; WebKitGTK has no `navigator.storage`.
+      navigator.storage?.persist().catch(() => {});
+    }
     return collect(list, outcomes, ({ snapshot }) => this.#handle(snapshot));
   }
 

@@ -102,6 +102,14 @@ describe('one photo', () => {
     [upload(failed('refused')), 'The server refused it. It is kept here.'],
   ])('%#', (snapshot, text) => expect(tileWords(snapshot)).toBe(text));
 
+  it('says how much room a file needs, and how much there is', () => {
+    const refusal = (message: string) => errorWords(new UploadError('quota-exceeded', message));
+    expect(refusal('"a "needs b.jpg" needs 812 MB, 430 MB free. Free some space, then add it again.')).toBe(
+      'Needs 812 MB, 430 MB free. Free some space, then add it again.',
+    );
+    expect(refusal('No room on this device. Free some space, then retry.')).toMatch(/^No room/);
+  });
+
   it('falls back to the message of an error that it has no better words for', () => {
     expect(errorWords(new UploadError('storage-failed', 'The disk is tired.'))).toBe('The disk is tired.');
     expect(errorWords(new UploadError('refused', 'x', { httpStatus: 422 }))).toContain('(422)');

@@ -100,7 +100,8 @@ export function errorWords(error: Reason): string {
     case 'file-unreadable':
       return 'The file cannot be read. Add it again.';
     case 'quota-exceeded':
-      return 'No space left on this device. Free some, then add it again.';
+      // "<name>" needs 5 MB, 3 MB free. ...: the name stands beside it. Greedy, since a name may hold quotes.
+      return /^".*" (needs .*)$/s.exec(error.message)?.[1]?.replace('needs', 'Needs') ?? error.message;
     default:
       return error.message;
   }

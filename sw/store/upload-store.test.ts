@@ -2,7 +2,7 @@
 // Invariants 1, 3, 5, 11, 12.
 
 import 'fake-indexeddb/auto';
-import { openDB } from 'idb';
+import { deleteDB, openDB } from 'idb';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Priority, WaitReason } from '../../src/contracts/upload.js';
 import { uploadStatuses } from '../../src/contracts/upload.js';
@@ -657,5 +657,26 @@ describe('the connection', () => {
     await expect(store.add([file('a')])).rejects.toMatchObject({ code: 'version-mismatch' });
     expect(newer.version).toBe(99);
     newer.close();
+  });
+
+  test('that somebody holds up is an error in the end, and is opened by the first call after', async () => {
+    const { store, name } = newStore();
+    const stubborn = await openDB(name, 1);
+    // Does not make way, as a page of other code may not; whoever opens waits behind the deletion.
+    const deleted = deleteDB(name);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const refused = expect(store.list(-1, 1)).rejects.toMatchObject({ code: 'storage-failed' });
+    await vi.advanceTimersByTimeAsync(10_000);
+    await refused;
+    const refusedToo = expect(store.add([file('a')])).rejects.toMatchObject({ code: 'storage-failed' });
+    await vi.advanceTimersByTimeAsync(10_000);
+    await refusedToo;
+    stubborn.close();
+    await deleted;
+    expect(await store.add([file('a')])).toMatchObject([{ stored: true }]);
+    // Those that came too late hold nobody up.
+    await store.close();
+    await deleteDB(name);
   });
 });

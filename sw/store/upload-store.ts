@@ -24,6 +24,9 @@ type Transaction = IDBPTransaction<BackhaulSchema, StoreName[], 'readwrite'>;
 
 const bothStores: StoreName[] = ['uploads', 'bytes'];
 
+/** A page that does not make way for a deletion holds up whoever opens after that. A guess. */
+const OPEN_LIMIT_MS = 10_000;
+
 /** A file that is about to be accepted. */
 export interface NewUpload extends Omit<UploadInfo, 'order'> {
   readonly fingerprint: string;
@@ -286,16 +289,25 @@ export class UploadStore {
   }
 
   #open(): Promise<Database> {
-    this.#database ??= openDB<BackhaulSchema>(this.#name, DATABASE_VERSION, {
-      upgrade,
-      // A newer version of the worker wants to upgrade: make way; the next call opens anew.
-      blocking: () => void this.close(),
-      // Deleted by the user, or broken: the next call opens anew.
-      terminated: () => {
-        this.#database = undefined;
-      },
-    }).catch((cause: unknown) => {
+    const forget = () => {
       this.#database = undefined;
+    };
+    this.#database ??= new Promise<Database>((resolve, reject) => {
+      const timer = setTimeout(reject, OPEN_LIMIT_MS, 'blocked');
+      openDB<BackhaulSchema>(this.#name, DATABASE_VERSION, {
+        upgrade,
+        // A newer version of the worker wants to upgrade: make way, also one that came too late; the next call opens anew.
+        blocking: (_from, _to, { target }) => {
+          (target as IDBDatabase).close();
+          forget();
+        },
+        // Deleted by the user, or broken: the next call opens anew.
+        terminated: forget,
+      })
+        .finally(() => clearTimeout(timer))
+        .then(resolve, reject);
+    }).catch((cause: unknown) => {
+      forget();
       throw storageFailed('open the database', cause);
     });
     return this.#database;
