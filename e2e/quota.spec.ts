@@ -94,3 +94,33 @@ test('a page asks once that nothing be evicted, when the first file was accepted
   expect(await asked()).toEqual([1]);
   await untilDelivered(server, files);
 });
+
+test('the database deleted while a page is open: the worker makes way, and new files go on', async ({
+  launch,
+  link,
+  server,
+  filesDir,
+}) => {
+  const { page } = await launch();
+  await openLab(page, link.origin);
+  const before = await makeFile(join(filesDir, 'before.jpg'), 1_000_000, 1);
+  await choose(page, [before]);
+  await enqueueChosen(page);
+  await untilDelivered(server, [before]);
+  await page.waitForFunction(() => window.lab.allCompletedAtMs !== undefined);
+  await page.evaluate(
+    () =>
+      new Promise<void>((resolve, reject) => {
+        const request = indexedDB.deleteDatabase('backhaul:/');
+        request.onsuccess = () => resolve();
+        request.onerror = () => reject(request.error);
+      }),
+  );
+
+  const after = await makeFile(join(filesDir, 'after.jpg'), 1_000_000, 2);
+  await choose(page, [after]);
+  const { accepted } = await enqueueChosen(page);
+  // The first of a new database.
+  expect(accepted.map(({ name, order }) => [name, order])).toEqual([[after.name, 1]]);
+  await untilDelivered(server, [before, after]);
+});
