@@ -102,6 +102,20 @@ describe('files become commands', () => {
     expect(most).toBe(2);
   });
 
+  test('each batch is a task of its own, so that the page is never blocked for longer', async () => {
+    const files = Array.from({ length: 900 }, (_, index) => file(`${index}`, 0));
+    let sent = 0;
+    await sendFiles(files, options, async ({ items }) => {
+      sent += 1;
+      const before = sent;
+      // Whatever belongs to this task comes before the next one.
+      for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+      expect(sent).toBe(before);
+      return items.map(({ name }) => accepted(name));
+    });
+    expect(sent).toBe(2);
+  });
+
   test('large files go in small batches', async () => {
     const { commands, send } = worker();
     const large = (name: string) => Object.defineProperty(file(name), 'size', { value: 600_000_000 });

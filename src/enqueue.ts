@@ -34,7 +34,7 @@ export class EnqueueError extends UploadError {
   }
 }
 
-/** What goes into one message, and one transaction. More would cost memory, not save time. */
+/** What goes into one message, and one transaction. More would cost memory; 100 or 250 took 1.3 to 1.5 times as long. */
 const BATCH_FILES = 500;
 const BATCH_BYTES = 1_000_000_000;
 /** One batch is stored while the next one is on its way. */
@@ -76,11 +76,11 @@ export async function sendFiles(
   let next = 0;
   const sendSome = async (): Promise<void> => {
     while (next < files.length) {
+      await aBreath();
       const { items, places, end } = fill(files, next, fingerprint);
       next = end;
       const replied = items.length === 0 ? [] : await send({ type: 'enqueue', endpoint, metadata, priority, items });
       for (const [index, outcome] of replied.entries()) outcomes[places[index] ?? 0] = outcome;
-      await aBreath();
     }
   };
   try {
@@ -148,7 +148,7 @@ function neverSent(file: unknown, place: number): EnqueueOutcome {
   return { type: 'rejected', error: { code, message: `Item ${place} of enqueue ${what}.` } };
 }
 
-/** Lets the page paint and answer between batches. */
+/** Lets the page paint and answer: each batch is a task of its own. */
 function aBreath(): Promise<void> {
   // A message, since nested timers take 4 ms at least.
   return new Promise((resolve) => {
