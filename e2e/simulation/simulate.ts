@@ -95,6 +95,8 @@ class Run {
         const [fault] = this.#take('transaction', this.#counts.transaction);
         if (fault?.kind === 'abort-transaction') {
           this.#hit(fault);
+          // A Retry-After that could not be kept binds nobody, as if the worker had been stopped before it was.
+          this.#checks.hurry();
           return fault.error;
         }
         return this.#isFull && _scope.has('bytes') ? 'QuotaExceededError' : undefined;
