@@ -41,7 +41,7 @@ export function planOf(seed: number, protocol: string): Plan {
   const pieceBytes = dice.pick([20_000, 40_000, 70_000]);
   // S3 takes no parts below 5 MiB.
   const isLarge = protocol === 's3';
-  const largeSizes = [0, 1, 700_000, 5_242_880, 5_242_881, 11_000_000, 16_000_000];
+  const largeSizes = [0, 1, 700_000, 700_000, 5_242_880, 5_242_881, 10_600_000];
   const sizes = Array.from({ length: dice.between(1, isLarge ? 2 : 4) }, () =>
     isLarge ? dice.pick(largeSizes) : sizeOf(dice, pieceBytes),
   );
