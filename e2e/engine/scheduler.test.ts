@@ -3,7 +3,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createEngine, type Engine, type Host } from '../../sw/engine.js';
 import { ProtocolFailure } from '../../sw/index.js';
-import type { Adapter } from '../../sw/protocols/adapter.js';
+import type { Adapter, ProbeContext } from '../../sw/protocols/adapter.js';
 import { VirtualTime } from './virtual-time.js';
 import { itemOf } from './worker.js';
 
@@ -237,6 +237,86 @@ describe('the store', () => {
     await time.until('delivery', async () => (await statusOf(engine, 'a.bin')) === 'completed', 60_000);
     expect(rejections).toEqual([]);
   });
+});
+
+describe('what may have been sent', () => {
+  const UNSETTLED = { unsettled: true };
+
+  test('by an earlier life of the worker is asked about before anything is sent', async () => {
+    const asked: ProbeContext[] = [];
+    const { time, engine, store, sent } = engineWith(
+      {},
+      {
+        probe: async (_upload, _state, _io, context) => {
+          expect(sent).toEqual([]);
+          asked.push(context);
+          return { held: [] };
+        },
+      },
+    );
+    await store('a.bin');
+    await engine.store.apply('a.bin', { type: 'sending', final: true });
+    await engine.scheduler.wake('start');
+    await time.until('it is sent', () => sent.length > 0);
+    expect(asked).toMatchObject([UNSETTLED]);
+  });
+
+  test('before the answer was lost is asked about, and said to be under way', async () => {
+    const asked: ProbeContext[] = [];
+    let sends = 0;
+    const { time, engine, store } = engineWith(
+      {},
+      {
+        probe: async (_upload, _state, _io, context) => {
+          asked.push(context);
+          return { held: [[0, 4]] };
+        },
+        send: async () => {
+          sends += 1;
+          if (sends === 1) throw new ProtocolFailure('unreachable', 'network', 'gone');
+          return {};
+        },
+      },
+    );
+    await store('a.bin');
+    await engine.scheduler.wake('command');
+    await time.until('delivery', async () => (await statusOf(engine, 'a.bin')) === 'completed');
+    expect(asked).toMatchObject([UNSETTLED]);
+    expect(sends).toBe(2);
+  });
+});
+
+test('what could not be committed is told to nobody', async () => {
+  const { time, engine, events, store } = engineWith();
+  let refused = 0;
+  engine.store.apply = async () => {
+    refused += 1;
+    throw new Error('broken');
+  };
+  await store('a.bin');
+  await engine.scheduler.wake('command');
+  await time.until('commits are refused', () => refused > 2);
+  expect(events.filter(({ type }) => type === 'changed')).toEqual([]);
+});
+
+test('what another worker has cancelled is not sent on', async () => {
+  let sends = 0;
+  const { time, engine, store } = engineWith(
+    {},
+    {
+      limits: { maxBytes: 2 },
+      send: async () => {
+        sends += 1;
+        if (sends === 1) await engine.store.apply('a.bin', { type: 'cancelled', atMs: 0 });
+        return {};
+      },
+    },
+  );
+  await store('a.bin');
+  await engine.scheduler.wake('command');
+  await time.pass(60_000);
+  expect(sends).toBe(1);
+  expect(await statusOf(engine, 'a.bin')).toBe('cancelled');
 });
 
 describe('an adapter', () => {
