@@ -295,7 +295,7 @@ export const faults: readonly Fault[] = [
   {
     file: 'sw/protocols/byte-offset.ts',
     what: 'trusts what it sent, not what the server says',
-    find: 'if (said === undefined) return {};',
+    find: 'if (number === undefined) return {};',
     replace: 'return {};',
     caughtBy: unit('sw/protocols/byte-offset'),
   },
