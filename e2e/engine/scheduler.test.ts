@@ -299,24 +299,24 @@ test('what could not be committed is told to nobody', async () => {
   expect(events.filter(({ type }) => type === 'changed')).toEqual([]);
 });
 
-test('what another worker has cancelled is not sent on', async () => {
-  let sends = 0;
-  const { time, engine, store } = engineWith(
-    {},
-    {
-      limits: { maxBytes: 2 },
-      send: async () => {
-        sends += 1;
-        if (sends === 1) await engine.store.apply('a.bin', { type: 'cancelled', atMs: 0 });
-        return {};
-      },
-    },
-  );
+test('what another worker has cancelled just before its completion is not completed', async () => {
+  let completed = 0;
+  const complete = async () => {
+    completed += 1;
+    return { done: true };
+  };
+  const { time, engine, store, sent } = engineWith({}, { complete });
+  const apply = engine.store.apply.bind(engine.store);
+  engine.store.apply = async (id, event) => {
+    if (event.type === 'completing') await apply(id, { type: 'cancelled', atMs: 0 });
+    return apply(id, event);
+  };
   await store('a.bin');
   await engine.scheduler.wake('command');
-  await time.pass(60_000);
-  expect(sends).toBe(1);
-  expect(await statusOf(engine, 'a.bin')).toBe('cancelled');
+  await time.until('cancelled', async () => (await statusOf(engine, 'a.bin')) === 'cancelled');
+  await time.pass(1000);
+  expect(sent).toEqual(['a.bin']);
+  expect(completed).toBe(0);
 });
 
 describe('an adapter', () => {

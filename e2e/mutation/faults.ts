@@ -106,7 +106,7 @@ export const faults: readonly Fault[] = [
   },
   {
     file: 'sw/runner.ts',
-    what: 'goes on with an upload that another worker has cancelled',
+    what: 'completes an upload that another worker has cancelled',
     find: 'if (next === undefined) throw new Ended();',
     replace: 'if (next === undefined) return;',
     caughtBy: scheduler('what another worker has cancelled'),
