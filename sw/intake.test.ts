@@ -128,6 +128,23 @@ test('a copy that was stored but cannot be read is refused and leaves nothing; i
   expect([...(await shown()).keys()]).toEqual(['a', 'c']);
 });
 
+test('a copy that has its size, but whose end cannot be read, is refused and leaves nothing', async () => {
+  const { store, intake } = tools();
+  const bytesOf = store.bytesOf.bind(store);
+  const unreadable = Object.assign(new Blob(['x']), {
+    arrayBuffer: async () => {
+      throw new DOMException('gone', 'NotReadableError');
+    },
+  });
+  store.bytesOf = async (ids) => {
+    const blobs = await bytesOf(ids);
+    return blobs.map((stored) => stored && Object.assign(stored, { slice: () => unreadable }));
+  };
+  const outcomes = await acceptFiles(enqueue({ name: 'a', file: blob(LARGE) }), intake);
+  expect(outcomes).toMatchObject([{ type: 'rejected', error: { code: 'file-changed' } }]);
+  expect(await store.list(-1, 10)).toEqual([]);
+});
+
 test('a copy that a stopped worker left unverified is looked at when the page asks again', async () => {
   const { store, intake } = tools();
   await acceptFiles(enqueue({ name: 'a', file: blob(LARGE) }), intake);

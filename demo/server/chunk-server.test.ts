@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, open as openFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { abort, type ChunkKit, form, list, merge, postChunk, startChunkKit } from './chunk-kit.js';
 import { ask, keyOf, open, sha256, someBytes, until, write } from './test-kit.js';
 
@@ -193,6 +193,19 @@ describe('a restart', () => {
     expect(JSON.parse((await list(again, file)).text)).toMatchObject({ chunks: [0, 1, 2] });
     await merge(again, file);
     expect(sha256(await contentOf(again, keyOf('a')))).toBe(sha256(bytes));
+  });
+
+  it('knows of no chunk whose bytes could not be synced', async () => {
+    const kit = await start();
+    await postChunk(kit, { ...file, index: 0 }, part(0));
+    const log = await openFile(join(kit.dataDir, 'chunks', `${keyOf('a')}.log`));
+    await log.close();
+    const sync = vi.spyOn(Object.getPrototypeOf(log), 'datasync').mockRejectedValueOnce(new Error('EIO'));
+    expect((await postChunk(kit, { ...file, index: 1 }, part(1))).status).toBeGreaterThanOrEqual(500);
+    sync.mockRestore();
+    const after = await kit.restart();
+    kits.push(after);
+    expect(JSON.parse((await list(after, file)).text)).toMatchObject({ chunks: [0] });
   });
 
   it('clears what is half made, and keeps what was finished', async () => {

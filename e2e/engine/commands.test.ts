@@ -624,6 +624,22 @@ describe('what must not stop the others', () => {
     await stage.add(files.slice(0, 1));
     await stage.delivery(...files);
   });
+
+  test('bytes of which the browser kept a part: lost, and nothing of them is sent', async () => {
+    const stage = await setStage({ pieceSize: 100 });
+    const file = fileOf('cut.bin', 1000);
+    stage.server.fault = () => DOWN;
+    await stage.add([file]);
+    await stage.worker.send({ type: 'control', control: 'pause', ids: 'all' });
+    const database = await openDB(stage.databaseName, 1);
+    await database.put('bytes', file.bytes.slice(0, 500).buffer, (await stage.named('cut.bin')).id);
+    database.close();
+    stage.server.fault = () => undefined;
+    const before = stage.server.uploads().length;
+    await stage.worker.send({ type: 'control', control: 'resume', ids: 'all' });
+    await stage.time.until('lost', async () => (await stage.named('cut.bin')).status === 'lost');
+    expect(stage.server.uploads()).toHaveLength(before);
+  });
 });
 
 describe('forgetting', () => {

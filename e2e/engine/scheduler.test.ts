@@ -3,7 +3,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createEngine, type Engine, type Host } from '../../sw/engine.js';
 import { ProtocolFailure } from '../../sw/index.js';
-import type { Adapter } from '../../sw/protocols/adapter.js';
+import type { Adapter, ProbeContext } from '../../sw/protocols/adapter.js';
 import { VirtualTime } from './virtual-time.js';
 import { itemOf } from './worker.js';
 
@@ -237,6 +237,86 @@ describe('the store', () => {
     await time.until('delivery', async () => (await statusOf(engine, 'a.bin')) === 'completed', 60_000);
     expect(rejections).toEqual([]);
   });
+});
+
+describe('what may have been sent', () => {
+  const UNSETTLED = { unsettled: true };
+
+  test('by an earlier life of the worker is asked about before anything is sent', async () => {
+    const asked: ProbeContext[] = [];
+    const { time, engine, store, sent } = engineWith(
+      {},
+      {
+        probe: async (_upload, _state, _io, context) => {
+          expect(sent).toEqual([]);
+          asked.push(context);
+          return { held: [] };
+        },
+      },
+    );
+    await store('a.bin');
+    await engine.store.apply('a.bin', { type: 'sending', final: true });
+    await engine.scheduler.wake('start');
+    await time.until('it is sent', () => sent.length > 0);
+    expect(asked).toMatchObject([UNSETTLED]);
+  });
+
+  test('before the answer was lost is asked about, and said to be under way', async () => {
+    const asked: ProbeContext[] = [];
+    let sends = 0;
+    const { time, engine, store } = engineWith(
+      {},
+      {
+        probe: async (_upload, _state, _io, context) => {
+          asked.push(context);
+          return { held: [[0, 4]] };
+        },
+        send: async () => {
+          sends += 1;
+          if (sends === 1) throw new ProtocolFailure('unreachable', 'network', 'gone');
+          return {};
+        },
+      },
+    );
+    await store('a.bin');
+    await engine.scheduler.wake('command');
+    await time.until('delivery', async () => (await statusOf(engine, 'a.bin')) === 'completed');
+    expect(asked).toMatchObject([UNSETTLED]);
+    expect(sends).toBe(2);
+  });
+});
+
+test('what could not be committed is told to nobody', async () => {
+  const { time, engine, events, store } = engineWith();
+  let refused = 0;
+  engine.store.apply = async () => {
+    refused += 1;
+    throw new Error('broken');
+  };
+  await store('a.bin');
+  await engine.scheduler.wake('command');
+  await time.until('commits are refused', () => refused > 2);
+  expect(events.filter(({ type }) => type === 'changed')).toEqual([]);
+});
+
+test('what another worker has cancelled just before its completion is not completed', async () => {
+  let completed = 0;
+  const complete = async () => {
+    completed += 1;
+    return { done: true };
+  };
+  const { time, engine, store, sent } = engineWith({}, { complete });
+  const apply = engine.store.apply.bind(engine.store);
+  engine.store.apply = async (id, event) => {
+    if (event.type === 'completing') await apply(id, { type: 'cancelled', atMs: 0 });
+    return apply(id, event);
+  };
+  await store('a.bin');
+  await engine.scheduler.wake('command');
+  await time.until('cancelled', async () => (await statusOf(engine, 'a.bin')) === 'cancelled');
+  await time.pass(1000);
+  expect(sent).toEqual(['a.bin']);
+  expect(completed).toBe(0);
 });
 
 describe('an adapter', () => {

@@ -243,6 +243,13 @@ describe('a change', () => {
     expect((await store.bytesOf(['id-a']))[0] === undefined).toBe(freed);
   });
 
+  test('by an answer that does not end the upload keeps the bytes, even if all of them are held', async () => {
+    const { store } = newStore();
+    await store.add([file('a')]);
+    await to(store, 'a', start, { type: 'replied', reply: { held: [[0, 3]] } });
+    expect((await store.bytesOf(['id-a']))[0]?.size).toBe(3);
+  });
+
   test('that fails to commit leaves record and bytes', async () => {
     const { store } = newStore();
     await store.add([file('a')]);
