@@ -1,6 +1,7 @@
-// The mutation check of everything but the pure core (that is Stryker's: npm run mutate:core): npm run mutate -- [--only
-// expression]. Applies each fault of faults.ts to a copy of the tree, runs the tests that have to see it, prints a table. Exit code 1
-// if a fault survives, if its text is not there any more, or if its tests fail without it.
+// The mutation check of everything but the pure core (that is Stryker's: npm run mutate:core), of which it has the
+// promises: npm run mutate -- [--only expression]. Applies each fault of faults.ts to a copy of the tree, runs the tests that
+// have to see it, prints a table. Exit code 1 if a fault survives, if its text is not there any more, or if its tests fail
+// without it.
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

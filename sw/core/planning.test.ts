@@ -71,6 +71,7 @@ describe('one growing prefix', () => {
     ],
     ['exactly the chunk', { sizeBytes: 100 }, send([0, 100])],
     ['a small rest goes along', { sizeBytes: 120 }, send([0, 120])],
+    ['also behind an offset', { held: [[0, 880]] }, send([880, 1000])],
     ['a larger one does not', { sizeBytes: 121 }, send([0, 100])],
     ['never beyond the largest body', { sizeBytes: 120, limits: { maxBytes: 100 } }, send([0, 100])],
     ['the last byte alone', { sizeBytes: 101, limits: { maxBytes: 100 }, held: [[0, 100]] }, send([100, 101])],
