@@ -82,8 +82,8 @@ export class Backhaul {
     void registerSync(this.#signals);
     if (!this.#asked && outcomes.some(({ type }) => type === 'accepted')) {
       this.#asked = true;
-      // Not to be evicted. Firefox asks the user, who may never answer; WebKitGTK has no `navigator.storage`.
-      navigator.storage?.persist().catch(() => {});
+      // Not to be evicted. Firefox asks the user, who may never answer; WebKitGTK has no `navigator.storage`, and what lacks it may lack this alone.
+      navigator.storage?.persist?.().catch(() => {});
     }
     return collect(list, outcomes, ({ snapshot }) => this.#handle(snapshot));
   }
