@@ -1,20 +1,10 @@
 // One request, and all that can become of it. Real HTTP where the network matters, a clock of the test's own.
 
-import { createServer, type IncomingHttpHeaders, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import type { IncomingHttpHeaders } from 'node:http';
+import { describe, expect, test } from 'vitest';
+import { serve } from '../../e2e/harness/serve.js';
 import { ProtocolFailure, type RequestOptions } from './adapter.js';
 import { encodeHeader, type HttpOptions, hedge, requestOnce, retryAfterMs } from './http.js';
-
-async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-}
 
 const never = <Value>() => new Promise<Value>(() => {});
 
