@@ -1,8 +1,9 @@
 // Builds everything that is run or published: the library's four entries, and the demo with its server.
 // Types come from `tsc --build`; this file knows only of bundles.
 import { createHash } from 'node:crypto';
-import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
+import { smallest } from './.ci/smallest.mjs';
 
 const shared = { bundle: true, format: 'esm', target: 'es2022', logLevel: 'warning', sourcemap: false };
 const dependencies = ['idb', 'workbox-window'];
@@ -32,16 +33,17 @@ await Promise.all([
     external: [...dependencies, 'fake-indexeddb', 'node:*'],
   }),
   // A classic script: `register('/worker.js')` works with and without `type: 'module'`.
-  build({ ...shared, entryPoints: ['sw/worker.ts'], outfile: 'dist/worker.js', format: 'iife', minify: true }),
-  build({ ...shared, entryPoints: ['demo/app/main.ts'], outfile: 'dist/demo/app/main.js', minify: true, define }),
-  build({
-    ...shared,
-    entryPoints: Object.fromEntries(workers.map((protocol) => [`sw-${protocol}`, `demo/sw/${protocol}.ts`])),
-    outdir: 'dist/demo/app',
-    format: 'iife',
-    minify: true,
-    define,
-  }),
+  write(smallest({ ...shared, entryPoints: ['sw/worker.ts'], outfile: 'dist/worker.js', format: 'iife' })),
+  write(smallest({ ...shared, entryPoints: ['demo/app/main.ts'], outfile: 'dist/demo/app/main.js', define })),
+  write(
+    smallest({
+      ...shared,
+      entryPoints: Object.fromEntries(workers.map((protocol) => [`sw-${protocol}`, `demo/sw/${protocol}.ts`])),
+      outdir: 'dist/demo/app',
+      format: 'iife',
+      define,
+    }),
+  ),
   build({
     ...shared,
     entryPoints: { server: 'demo/server/main.ts' },
@@ -53,6 +55,10 @@ await Promise.all([
   }),
   cp('demo/app/public', 'dist/demo/app', { recursive: true }),
 ]);
+
+async function write(bundles) {
+  await Promise.all((await bundles).map(({ path, code }) => writeFile(path, code)));
+}
 
 async function hashOf(...roots) {
   const hash = createHash('sha256');
