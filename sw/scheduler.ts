@@ -171,6 +171,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         if (gate?.trying || active.size >= concurrency + READY) continue;
         if (gate && now < gate.untilMs) {
           dueAtMs.set(site, gate.untilMs);
+          // All of them say so, also to the next worker, which would have to ask anew.
+          if (gate.reason === 'auth') outbox.changed(...(await store.park(site.endpoint)));
           continue;
         }
         const line = await lineOf(site, now);

@@ -17,7 +17,7 @@ export const priorities = ['high', 'normal', 'low'] as const satisfies readonly 
  * - `offline`: the browser says that there is no network.
  * - `backoff`: something on the way failed; it is tried again by itself.
  * - `server`: the server asked for time (Retry-After); nothing but the user cuts that short.
- * - `auth`: 401 or 403; goes on after `resume()`, or when a page becomes visible.
+ * - `auth`: 401 or 403, to it or to another of its endpoint; goes on after `resume()`, or when a page becomes visible.
  * - `metered`: reserved for connections that cost money.
  * - `locked`: the server says that an older request still holds the upload.
  */

@@ -34,6 +34,7 @@ const events = {
   completing: { type: 'completing' },
   yielded: { type: 'yielded', before: initialCourse },
   waited: { type: 'waited', reason: 'server', atMs: 7 },
+  parked: { type: 'parked' },
   restarted: { type: 'restarted' },
   shrunk: { type: 'shrunk', maxBytes: 100 },
   failed: { type: 'failed', error },
@@ -65,6 +66,8 @@ const table: Readonly<Record<keyof typeof events, string>> = {
     '               .         queued     queued     .         .         .          .         .         .         .',
   waited:
     '                .         waiting    waiting    .         .         waiting    .         .         cancelled .',
+  parked:
+    '                waiting   .          .          .         .         .          .         .         .         .',
   restarted:
     '             .         preparing  uploading  .         .         completing .         .         .         .',
   shrunk:

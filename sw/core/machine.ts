@@ -49,6 +49,8 @@ export type CourseEvent =
       readonly untilMs?: number | undefined;
       readonly error?: WireError | undefined;
     }
+  /** Its endpoint wants a sign-in first, as another upload was told. */
+  | { readonly type: 'parked' }
   | { readonly type: 'restarted' }
   /** `anew`: the parts on the server have the wrong size. */
   | { readonly type: 'shrunk'; readonly maxBytes: number; readonly anew?: boolean }
@@ -129,6 +131,7 @@ const rules: Rules = {
       failingSinceMs: failingSinceMs ?? atMs,
     }),
   ],
+  parked: [['queued'], () => ({ state: { status: 'waiting', reason: 'auth' } })],
   restarted: [underWay, (_, { restarts }) => ({ ...unmade, restarts: restarts + 1 })],
   shrunk: [underWay, ({ maxBytes, anew }, { limits }) => ({ ...(anew && unmade), limits: { ...limits, maxBytes } })],
   failed: [pending, ({ error, forget }) => ({ ...(forget && unmade), state: { status: 'failed', error } })],

@@ -5,7 +5,7 @@
 import { type IDBPTransaction, openDB } from 'idb';
 import { toWire, UploadError } from '../../src/contracts/errors.js';
 import type { UploadId, UploadInfo } from '../../src/contracts/upload.js';
-import { isSettled } from '../../src/contracts/upload.js';
+import { isSettled, priorities } from '../../src/contracts/upload.js';
 import { type CourseEvent, initialCourse, transition } from '../core/machine.js';
 import { isSize } from '../core/shape.js';
 import {
@@ -231,9 +231,20 @@ export class UploadStore {
   }
 
   /** Puts uploads of `endpoint` back in line that wait; few do, since a dead endpoint makes only its trials wait. */
-  async hasten(endpoint: string, event: CourseEvent): Promise<readonly UploadRecord[]> {
-    const waiting = IDBKeyRange.bound([endpoint, Number.MIN_VALUE], [endpoint, []]);
-    const ids = await this.#read((database) => database.getAllKeysFromIndex('uploads', 'byTurn', waiting));
+  hasten(endpoint: string, event: CourseEvent): Promise<readonly UploadRecord[]> {
+    return this.#applyFrom([endpoint, Number.MIN_VALUE], [endpoint, []], event);
+  }
+
+  /** All of `endpoint` that have not begun wait for a sign-in: another was told so. */
+  park(endpoint: string): Promise<readonly UploadRecord[]> {
+    // Up to where the cancelled stand.
+    return this.#applyFrom([endpoint, 0], [endpoint, 0, priorities.length], { type: 'parked' });
+  }
+
+  /** `event` for all whose turn is between these. */
+  async #applyFrom(first: IDBValidKey, last: IDBValidKey, event: CourseEvent): Promise<readonly UploadRecord[]> {
+    const between = IDBKeyRange.bound(first, last);
+    const ids = await this.#read((database) => database.getAllKeysFromIndex('uploads', 'byTurn', between));
     return this.applyAll(ids, event);
   }
 

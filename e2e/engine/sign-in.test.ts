@@ -1,0 +1,71 @@
+// 401: one upload is told, all of its endpoint wait, and after the sign-in all go on from where they were.
+
+import { expect, test } from 'vitest';
+import { deliveries, fileOf, setStage } from './stage.js';
+
+const EXPIRED = { type: 'answer', status: 401 } as const;
+const HOUR = 3_600_000;
+
+test('a token expires in the middle of 50 uploads: all wait, none asks again, and then all are delivered', async () => {
+  let token = 'old';
+  const { server, time, worker, add, delivery, statuses } = await setStage({
+    pieceSize: 100_000,
+    headers: () => ({ Authorization: token }),
+  });
+  const files = Array.from({ length: 50 }, (_, index) => fileOf(`${index}.bin`, 250_000));
+  let refused = 0;
+  server.fault = ({ headers }) => {
+    if (server.uploads().length < 40 || headers.authorization === 'new') return undefined;
+    refused += 1;
+    return EXPIRED;
+  };
+  await add(files);
+  const waiting = async () => Object.values(await statuses()).filter((status) => status === 'waiting').length;
+  const completed = async () => Object.values(await statuses()).filter((status) => status === 'completed').length;
+  await time.until('all wait', async () => (await waiting()) + (await completed()) === 50);
+  expect(await completed()).toBeGreaterThan(5);
+  await time.pass(HOUR);
+  // Those that were under way, each once.
+  expect(refused).toBeLessThanOrEqual(3);
+  const before = server.uploads().reduce((sum, { bodyBytes, status }) => sum + (status === 200 ? bodyBytes : 0), 0);
+  token = 'new';
+  await worker.send({ type: 'wake', reason: 'visible' });
+  await delivery(...files);
+  const after = server.uploads().reduce((sum, { bodyBytes, status }) => sum + (status === 200 ? bodyBytes : 0), 0);
+  expect(files.map((file) => deliveries(server, file))).toEqual(files.map(() => 1));
+  // No byte that the server had was sent again.
+  expect(after).toBe(50 * 250_000);
+  expect(after - before).toBeGreaterThan(250_000);
+});
+
+test('who is added while a sign-in is due waits for it, too, and a new worker asks no more than before', async () => {
+  const { server, time, add, named, worker, another } = await setStage();
+  server.fault = () => EXPIRED;
+  await add([fileOf('first.bin', 1000)]);
+  await time.until('asked', async () => (await named('first.bin')).status === 'waiting');
+  await add(Array.from({ length: 20 }, (_, index) => fileOf(`${index}.bin`, 1000)));
+  await time.until('waits', async () => (await named('19.bin')).status === 'waiting');
+  expect(await named('19.bin')).toMatchObject({ reason: 'auth' });
+  const asked = server.seen.length;
+  worker.life.end();
+  const next = another();
+  await next.send({ type: 'wake', reason: 'start' });
+  await time.pass(HOUR);
+  // As many as are under way at once.
+  expect(server.seen.length - asked).toBeLessThanOrEqual(3);
+});
+
+test('a pause of what waits for a sign-in is a pause; a cancel frees it', async () => {
+  const { server, time, worker, add, named } = await setStage();
+  server.fault = () => EXPIRED;
+  await add([fileOf('a.bin', 1000), fileOf('b.bin', 1000), fileOf('c.bin', 1000), fileOf('d.bin', 1000)]);
+  await time.until('waits', async () => (await named('d.bin')).status === 'waiting');
+  const [paused, cancelled] = [await named('c.bin'), await named('d.bin')];
+  await worker.send({ type: 'control', control: 'pause', ids: [paused.id] });
+  await worker.send({ type: 'control', control: 'cancel', ids: [cancelled.id] });
+  server.fault = () => undefined;
+  await worker.send({ type: 'wake', reason: 'visible' });
+  await time.until('delivered', async () => (await named('b.bin')).status === 'completed');
+  expect((await named('c.bin')).status).toBe('paused');
+  expect((await named('d.bin')).status).toBe('cancelled');
+});
