@@ -11,8 +11,8 @@ import {
   type WakeReason,
   WIRE_VERSION,
 } from '../src/contracts/messages.js';
+import { type Check, fits, isSize, oneOf } from '../src/contracts/shape.js';
 import { priorities } from '../src/contracts/upload.js';
-import { type Check, fits, isSize, oneOf } from './core/shape.js';
 import { acceptFiles, type IntakeTools } from './intake.js';
 import type { Scheduler } from './scheduler.js';
 

@@ -1,6 +1,8 @@
 // What can go wrong, as a closed list that survives postMessage and IndexedDB.
 // Knows nothing of who throws; README's table of codes is checked against `errorCodes`.
 
+import { fits } from './shape.js';
+
 /** Every code an {@link UploadError} can carry. The README has one table that says what each means and what to do. */
 export const errorCodes = [
   // What the page handed over.
@@ -88,7 +90,5 @@ export function fromWire(wire: WireError): UploadError {
 
 /** True for data that {@link toWire} could have made, here or in a newer version that knows more codes. */
 export function isWireError(value: unknown): value is WireError {
-  if (typeof value !== 'object' || value === null) return false;
-  const { code, message } = value as Partial<Record<keyof WireError, unknown>>;
-  return typeof code === 'string' && typeof message === 'string';
+  return fits(value, { code: 'string', message: 'string' });
 }

@@ -3,6 +3,7 @@
 // (ignored in silence) from a relative of another version (told so).
 
 import type { WireError } from './errors.js';
+import { fits, oneOf } from './shape.js';
 import type { Priority, UploadId, UploadSnapshot } from './upload.js';
 
 /**
@@ -84,9 +85,9 @@ export function envelope<Body>(body: Body): Envelope<Body> {
 
 /** Undefined for anything that is not Backhaul's, whatever its version. */
 export function openEnvelope(data: unknown): Envelope<unknown> | undefined {
-  if (typeof data !== 'object' || data === null) return undefined;
-  const { source, wire } = data as Partial<Record<keyof Envelope<unknown>, unknown>>;
-  return source === 'backhaul' && typeof wire === 'number' ? (data as Envelope<unknown>) : undefined;
+  return fits(data, { source: oneOf(['backhaul']), wire: 'number' })
+    ? (data as unknown as Envelope<unknown>)
+    : undefined;
 }
 
 /**

@@ -3,10 +3,10 @@
 
 import type { DBSchema, IDBPDatabase, StoreNames } from 'idb';
 import { isWireError } from '../../src/contracts/errors.js';
+import { type Check, fits, isSize, oneOf } from '../../src/contracts/shape.js';
 import type { UploadInfo } from '../../src/contracts/upload.js';
 import { isPending, priorities, uploadStatuses } from '../../src/contracts/upload.js';
 import { type Course, initialCourse } from '../core/machine.js';
-import { type Check, fits, isSize, oneOf } from '../core/shape.js';
 
 /** Raised with each rung of {@link upgrade}; listed in the CHANGELOG. */
 export const DATABASE_VERSION = 1;

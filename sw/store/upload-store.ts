@@ -4,10 +4,10 @@
 
 import { type IDBPTransaction, openDB } from 'idb';
 import { toWire, UploadError } from '../../src/contracts/errors.js';
+import { isSize } from '../../src/contracts/shape.js';
 import type { UploadId, UploadInfo } from '../../src/contracts/upload.js';
 import { isSettled, priorities } from '../../src/contracts/upload.js';
 import { type CourseEvent, initialCourse, transition } from '../core/machine.js';
-import { isSize } from '../core/shape.js';
 import {
   type BackhaulSchema,
   DATABASE_VERSION,
