@@ -1,7 +1,7 @@
 // Joins the engine to a service worker: the table of its events. The only file that reads `self`.
 
 import { toWire, UploadError } from '../src/contracts/errors.js';
-import { type Command, envelope, type Reply, sharedName } from '../src/contracts/messages.js';
+import { envelope, type Reply, sharedName } from '../src/contracts/messages.js';
 import { systemClock } from './clock.js';
 import { execute, parseCommand } from './commands.js';
 import { createEngine, type Engine, type EngineOptions } from './engine.js';
@@ -38,8 +38,7 @@ export function installBackhaul(options: BackhaulOptions): void {
   const holding = () => held(engine.scheduler.idle());
 
   self.addEventListener('message', (event) => {
-    const answer = answerTo(event, engine);
-    if (answer !== undefined) event.waitUntil(held(answer.then(() => engine.scheduler.idle())));
+    event.waitUntil(held(answer(event, engine).then(() => engine.scheduler.idle())));
   });
   self.addEventListener('activate', () => {
     // Not held: until this event is over, no page of the app is answered by its worker.
@@ -67,21 +66,16 @@ async function start(engine: Engine, reason: 'start' | 'sync'): Promise<void> {
   }
 }
 
-/** Undefined: not ours. Otherwise settles when the reply was sent. */
-function answerTo(event: ExtendableMessageEvent, engine: Engine): Promise<void> | undefined {
-  const [port] = event.ports;
+/** Settles when the reply was sent. A stranger's message has none. */
+async function answer({ data, ports: [port] }: ExtendableMessageEvent, engine: Engine): Promise<void> {
   const reply = (body: Reply) => port?.postMessage(envelope(body));
-  const refuse = (cause: unknown) => reply({ type: 'refused', error: toWire(cause) });
-  let command: Command | undefined;
-  try {
-    command = parseCommand(event.data);
-  } catch (cause) {
-    refuse(cause);
-  }
-  if (command === undefined) return undefined;
   const busy = setInterval(() => reply({ type: 'busy' }), BUSY_MS);
-  return execute(command, engine)
-    .then((value) => reply({ type: 'done', value }))
-    .catch(refuse)
-    .finally(() => clearInterval(busy));
+  try {
+    const command = parseCommand(data);
+    if (command) reply({ type: 'done', value: await execute(command, engine) });
+  } catch (cause) {
+    reply({ type: 'refused', error: toWire(cause) });
+  } finally {
+    clearInterval(busy);
+  }
 }
