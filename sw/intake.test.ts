@@ -2,7 +2,7 @@
 // Invariants 1, 9, 11.
 
 import 'fake-indexeddb/auto';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { UploadError } from '../src/contracts/errors.js';
 import type { UploadEvent } from '../src/contracts/messages.js';
 import type { UploadSnapshot } from '../src/contracts/upload.js';
@@ -17,7 +17,6 @@ let databases = 0;
 function tools(estimate: IntakeTools['estimate'] = async () => ({})) {
   databases += 1;
   const store = new UploadStore(`intake-${databases}`);
-  onTestFinished(() => store.close());
   const events: UploadEvent[] = [];
   let flush = () => {};
   const outbox = createOutbox((event) => void events.push(event), {

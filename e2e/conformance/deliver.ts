@@ -155,7 +155,6 @@ class Delivery {
     const afterwards = this.#wire.journal.length - before;
     life.end();
     this.#wire.close();
-    await this.#store.close();
     return {
       plan: this.#plan,
       name: this.#name,

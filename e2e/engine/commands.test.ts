@@ -519,7 +519,6 @@ describe('what must not stop the others', () => {
     const files = [fileOf('damaged.bin', 100), fileOf('sound.bin', 100)];
     await stage.add(files);
     await stage.worker.send({ type: 'control', control: 'pause', ids: 'all' });
-    await stage.worker.engine.store.close();
     const database = await openDB(stage.databaseName, 1);
     const record = await database.get('uploads', (await stage.named('damaged.bin')).id);
     await database.put('uploads', { ...record, course: 'rust', order: 'rust', turn: ['photos', 0, 1, record.order] });

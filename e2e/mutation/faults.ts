@@ -193,8 +193,8 @@ export const faults: readonly Fault[] = [
   {
     file: 'sw/store/upload-store.ts',
     what: 'says "stored" before the transaction is complete',
-    find: 'await done;',
-    replace: '',
+    find: 'if (await complete)',
+    replace: 'if (complete)',
     caughtBy: store,
   },
   {

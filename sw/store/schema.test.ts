@@ -2,7 +2,7 @@
 // and never changed, whatever becomes of the schema. A new version adds its own beside them.
 
 import 'fake-indexeddb/auto';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { UploadId } from '../../src/contracts/upload.js';
 import { type NewUpload, UploadStore } from './upload-store.js';
 
@@ -110,7 +110,6 @@ const file = (name: string): NewUpload => ({
 test('version 1: every upload is listed as it stood, has its bytes and its place, and goes on', async () => {
   await writeVersion1('version-1');
   const store = new UploadStore('version-1');
-  onTestFinished(() => store.close());
 
   const listed = await store.list(-1, 10);
   expect(listed.map((item) => [item.name, 'course' in item && item.course.state])).toEqual([

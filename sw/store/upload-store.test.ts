@@ -16,7 +16,6 @@ function newStore() {
   databases += 1;
   const name = `store-${databases}`;
   const store = new UploadStore(name);
-  onTestFinished(() => store.close());
   /** The database as somebody else sees it. */
   const raw = async () => {
     const database = await openDB(name, 1);
@@ -92,7 +91,6 @@ describe('adding', () => {
     expect(await later.get('id-a')).toEqual(added?.record);
     const [bytes] = await later.bytesOf(['id-a']);
     expect([await bytes?.text(), bytes?.type]).toEqual(['abc', '']);
-    await later.close();
   });
 
   test('nothing is nothing', async () => {
@@ -277,7 +275,6 @@ describe('a change', () => {
       revision: 5,
       course: { state: { status: 'paused' }, held: [[0, 2]] },
     });
-    await other.close();
   });
 });
 
@@ -683,7 +680,6 @@ describe('the connection', () => {
     await deleted;
     expect(await store.add([file('a')])).toMatchObject([{ stored: true }]);
     // Those that came too late hold nobody up.
-    await store.close();
     await deleteDB(name);
   });
 });

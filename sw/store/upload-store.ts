@@ -163,14 +163,14 @@ export class UploadStore {
 
   /** Whether the same endpoint and fingerprint is here. */
   async knows({ endpoint, fingerprint }: NewUpload): Promise<boolean> {
-    const key = await this.#read((database) =>
+    const key = await this.#use((database) =>
       database.getKeyFromIndex('uploads', 'byFingerprint', [endpoint, fingerprint]),
     );
     return key !== undefined;
   }
 
   async get(id: string): Promise<UploadRecord | undefined> {
-    return parseRecord(await this.#read((database) => database.get('uploads', id)));
+    return parseRecord(await this.#use((database) => database.get('uploads', id)));
   }
 
   /**
@@ -178,7 +178,7 @@ export class UploadStore {
    * (WebKit bug 319985). Undefined where they are gone.
    */
   async bytesOf(ids: readonly string[]): Promise<readonly (Blob | undefined)[]> {
-    return this.#read(async (database) => {
+    return this.#use(async (database) => {
       const stored = await getAll(database.transaction('bytes').store, ids);
       return stored.map((bytes) => bytes && new Blob([bytes]));
     });
@@ -186,7 +186,7 @@ export class UploadStore {
 
   /** Up to `limit` in order of acceptance, from behind `afterOrder`. */
   async list(afterOrder: number, limit: number): Promise<readonly UploadRecord[]> {
-    const values = await this.#read((database) =>
+    const values = await this.#use((database) =>
       database.getAllFromIndex('uploads', 'byOrder', IDBKeyRange.lowerBound(afterOrder, true), limit),
     );
     return values.map(listed);
@@ -198,7 +198,7 @@ export class UploadStore {
    */
   async next(endpoint: string, nowMs: number, busy: ReadonlySet<string>, limit: number): Promise<Due> {
     const bound = (from: number, to: number) => IDBKeyRange.bound([endpoint, from], [endpoint, to, []], from > 0);
-    const [waited, fresh, later] = await this.#read((database) => {
+    const [waited, fresh, later] = await this.#use((database) => {
       const index = database.transaction('uploads').store.index('byTurn');
       return Promise.all([
         index.getAll(bound(Number.MIN_VALUE, nowMs), busy.size + limit),
@@ -215,7 +215,7 @@ export class UploadStore {
 
   /** Endpoints that have work, in the order of their names. */
   async endpointsWithWork(): Promise<readonly string[]> {
-    return this.#read(async (database) => {
+    return this.#use(async (database) => {
       const index = database.transaction('uploads').store.index('byTurn');
       const endpoints: string[] = [];
       // Keys that are no list, or begin with no text, are damaged; they sort before.
@@ -244,7 +244,7 @@ export class UploadStore {
   /** `event` for all whose turn is between these. */
   async #applyFrom(first: IDBValidKey, last: IDBValidKey, event: CourseEvent): Promise<readonly UploadRecord[]> {
     const between = IDBKeyRange.bound(first, last);
-    const ids = await this.#read((database) => database.getAllKeysFromIndex('uploads', 'byTurn', between));
+    const ids = await this.#use((database) => database.getAllKeysFromIndex('uploads', 'byTurn', between));
     return this.applyAll(ids, event);
   }
 
@@ -273,7 +273,7 @@ export class UploadStore {
   async clear(endpoint: string): Promise<readonly UploadId[]> {
     const all = IDBKeyRange.bound([endpoint], [endpoint, []]);
     return this.remove(
-      await this.#read((database) => database.getAllKeysFromIndex('uploads', 'byFingerprint', all)),
+      await this.#use((database) => database.getAllKeysFromIndex('uploads', 'byFingerprint', all)),
       true,
     );
   }
@@ -291,12 +291,6 @@ export class UploadStore {
       if (ended.length > 0 || last <= afterOrder) return this.remove(ended.map(({ id }) => id));
       afterOrder = last;
     }
-  }
-
-  async close(): Promise<void> {
-    const opened = this.#database;
-    this.#database = undefined;
-    (await opened)?.close();
   }
 
   #open(): Promise<Database> {
@@ -319,24 +313,20 @@ export class UploadStore {
         .then(resolve, reject);
     }).catch((cause: unknown) => {
       forget();
-      throw storageFailed('open the database', cause);
+      throw cause;
     });
     return this.#database;
   }
 
-  /** What `task` makes of the open database. `what` it is about to do, for the message. */
-  async #use<Value>(what: string, task: (database: Database) => Promise<Value>): Promise<Value> {
+  /** What `task` makes of the open database. */
+  async #use<Value>(task: (database: Database) => Promise<Value>): Promise<Value> {
     try {
       return await task(await this.#open());
     } catch (cause) {
       // Firefox: after a quota error the connection is dead without a `close` event. The next call opens anew.
       if (nameOf(cause) === 'InvalidStateError') this.#database = undefined;
-      throw storageFailed(what, cause);
+      throw storageFailed(cause);
     }
-  }
-
-  #read<Value>(task: (database: Database) => Promise<Value>): Promise<Value> {
-    return this.#use('read', task);
   }
 
   #write<Value>(
@@ -344,28 +334,21 @@ export class UploadStore {
     task: (transaction: Transaction) => Promise<Value>,
     durability: IDBTransactionDurability = 'relaxed',
   ): Promise<Value> {
-    return this.#use('write', async (database) => {
+    return this.#use(async (database) => {
       const transaction = database.transaction(stores, 'readwrite', { durability });
       // idb's own `done` speaks at the first `error` event, when the transaction does not yet know its reason.
       quietly(transaction.done);
-      const done = new Promise<void>((resolve, reject) => {
-        transaction.addEventListener('complete', () => resolve());
-        transaction.addEventListener('abort', () => reject(transaction.error));
+      const complete = new Promise<boolean>((resolve) => {
+        transaction.oncomplete = () => resolve(true);
+        transaction.onabort = () => resolve(false);
       });
-      quietly(done);
-      try {
-        const value = await task(transaction);
-        await done;
-        return value;
-      } catch (cause) {
-        try {
-          transaction.abort();
-        } catch {
-          // It has ended already; that is why we are here.
-        }
-        // A request that was cut off says only "AbortError"; the transaction knows why, save in WebKit, where it may be null.
-        throw (await done.catch((error: unknown) => error)) ?? cause;
-      }
+      const value = task(transaction);
+      // Nothing of a task that failed is kept. It may have failed because its transaction has ended already.
+      quietly(value.catch(() => transaction.abort()));
+      if (await complete) return value;
+      // A request that was cut off says only "AbortError"; the transaction knows why, save in WebKit, where it may be null.
+      if (!transaction.error) await value;
+      throw transaction.error;
     });
   }
 }
@@ -395,8 +378,7 @@ function nameOf(cause: unknown): string {
   return String((cause as Error | null)?.name);
 }
 
-function storageFailed(what: string, cause: unknown): UploadError {
-  if (cause instanceof UploadError) return cause;
+function storageFailed(cause: unknown): UploadError {
   if (nameOf(cause) === 'QuotaExceededError') {
     return new UploadError('quota-exceeded', 'No room on this device. Free some space, then retry.', { cause });
   }
@@ -405,6 +387,6 @@ function storageFailed(what: string, cause: unknown): UploadError {
       'A newer version of Backhaul wrote the uploads on this device. They stay as they are: reload the page.';
     return new UploadError('version-mismatch', message, { cause });
   }
-  const message = `IndexedDB could not ${what} (${toWire(cause).message}). Reload; else the storage is damaged or blocked.`;
+  const message = `IndexedDB failed (${toWire(cause).message}). Reload; else the storage is damaged or blocked.`;
   return new UploadError('storage-failed', message, { cause });
 }
