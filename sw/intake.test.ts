@@ -69,7 +69,7 @@ function deliverAtOnce({ store, outbox }: ReturnType<typeof tools>): void {
   const add = store.add.bind(store);
   store.add = async (uploads) => {
     const added = await add(uploads);
-    for (const { record } of added) {
+    for (const record of added) {
       for (const event of [
         { type: 'started' },
         { type: 'sending', final: true },

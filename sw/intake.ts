@@ -7,7 +7,8 @@ import type { UploadId } from '../src/contracts/upload.js';
 import { type Clock, within } from './clock.js';
 import type { Outbox } from './outbox.js';
 import { isReadable, lastByte, read } from './readable.js';
-import type { Added, NewUpload, UploadStore } from './store/upload-store.js';
+import type { UploadRecord } from './store/schema.js';
+import type { NewUpload, UploadStore } from './store/upload-store.js';
 import { unknownEndpoint } from './unknown-endpoint.js';
 
 type Enqueue = Extract<Command, { type: 'enqueue' }>;
@@ -49,7 +50,7 @@ export async function acceptFiles(command: Enqueue, tools: IntakeTools): Promise
     const result = upload instanceof UploadError ? upload : stored.next().value;
     return result === undefined || result instanceof UploadError
       ? { type: 'rejected', error: toWire(result) }
-      : { type: 'accepted', snapshot: tools.outbox.snapshot(result.record) };
+      : { type: 'accepted', snapshot: tools.outbox.snapshot(result) };
   });
 }
 
@@ -105,10 +106,10 @@ async function prepare(
 async function storeBatch(
   uploads: readonly NewUpload[],
   tools: IntakeTools,
-): Promise<readonly (Added | UploadError)[]> {
+): Promise<readonly (UploadRecord | UploadError)[]> {
   const [only] = uploads;
   if (only === undefined) return [];
-  let added: readonly Added[];
+  let added: readonly UploadRecord[];
   try {
     added = await tools.store.add(uploads);
   } catch (cause) {
@@ -126,11 +127,10 @@ async function storeBatch(
  * stopped between storing and verifying them.
  */
 async function verify(
-  added: readonly Added[],
+  added: readonly UploadRecord[],
   { store, outbox, clock }: IntakeTools,
-): Promise<readonly (Added | UploadError)[]> {
-  const records = added.map(({ record }) => record);
-  const doubtful = records.filter(({ sizeBytes, course }) => sizeBytes >= VERIFIED_BYTES && !course.tried);
+): Promise<readonly (UploadRecord | UploadError)[]> {
+  const doubtful = added.filter(({ sizeBytes, course }) => sizeBytes >= VERIFIED_BYTES && !course.tried);
   const blobs = await store.bytesOf(doubtful.map(({ id }) => id));
   const broken: string[] = [];
   await Promise.all(
@@ -142,8 +142,8 @@ async function verify(
   // What was delivered meanwhile has no bytes any more, and is beyond cancelling.
   const cancelled = broken.length > 0 ? await store.applyAll(broken, { type: 'cancelled', atMs: clock.now() }) : [];
   const bad: readonly string[] = await store.remove(cancelled.map(({ id }) => id));
-  outbox.changed(...records.filter(({ id }) => !bad.includes(id)));
-  return added.map((item) => (bad.includes(item.record.id) ? changed(item.record.name) : item));
+  outbox.changed(...added.filter(({ id }) => !bad.includes(id)));
+  return added.map((item) => (bad.includes(item.id) ? changed(item.name) : item));
 }
 
 /** A refused transaction does not say which way its file is bad; the file itself does. */

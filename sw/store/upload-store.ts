@@ -33,12 +33,6 @@ export interface NewUpload extends Omit<UploadInfo, 'order'> {
   readonly bytes: Blob | ArrayBuffer;
 }
 
-export interface Added {
-  readonly record: UploadRecord;
-  /** False: the same file is here already, and its bytes are. */
-  readonly stored: boolean;
-}
-
 /** What is next in line. */
 export interface Due {
   readonly records: readonly UploadRecord[];
@@ -63,8 +57,8 @@ export class UploadStore {
     this.#name = name;
   }
 
-  /** All of `uploads` or none: one transaction. The same endpoint and fingerprint is the same upload. */
-  async add(uploads: readonly NewUpload[]): Promise<readonly Added[]> {
+  /** All of `uploads` or none: one transaction. The same endpoint and fingerprint is the same upload: then that is the answer. */
+  async add(uploads: readonly NewUpload[]): Promise<readonly UploadRecord[]> {
     try {
       // As if none were known: looking for each would take as long as storing it. The unique index says if one is.
       return await this.#add(uploads, false);
@@ -74,12 +68,12 @@ export class UploadStore {
     }
   }
 
-  #add(uploads: readonly NewUpload[], look: boolean): Promise<readonly Added[]> {
+  #add(uploads: readonly NewUpload[], look: boolean): Promise<readonly UploadRecord[]> {
     const task = async (transaction: Transaction) => {
       const store = transaction.objectStore('uploads');
       const last = await store.index('byOrder').openKeyCursor(IDBKeyRange.upperBound(Number.MAX_SAFE_INTEGER), 'prev');
       let order = last === null ? 0 : Number(last.key);
-      const added: Added[] = [];
+      const added: UploadRecord[] = [];
       for (const { bytes, ...upload } of uploads) {
         // Sees what was put a moment ago: a file may come twice.
         const found = look ? await store.index('byFingerprint').get([upload.endpoint, upload.fingerprint]) : undefined;
@@ -87,7 +81,7 @@ export class UploadStore {
         // One that ended without delivery takes the bytes and goes on; any other has them.
         const course = known ? transition(known.course, { type: 'readded' }) : initialCourse;
         if (known && !course) {
-          added.push({ record: known, stored: false });
+          added.push(known);
           continue;
         }
         const record = withTurn({
@@ -100,7 +94,7 @@ export class UploadStore {
         });
         quietly(store.put(record));
         quietly(transaction.objectStore('bytes').put(bytes, record.id));
-        added.push({ record, stored: true });
+        added.push(record);
       }
       return added;
     };
