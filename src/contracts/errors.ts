@@ -51,23 +51,24 @@ export interface WireError {
   readonly httpStatus?: number | undefined;
 }
 
+/** What an {@link UploadError} says beside code and message. */
+export interface ErrorDetails {
+  readonly uploadId?: string | undefined;
+  readonly httpStatus?: number | undefined;
+  readonly cause?: unknown;
+}
+
 /** The one error class of Backhaul: `code` is from a closed list, `message` says what failed and what to do. */
 export class UploadError extends Error {
   override readonly name: string = 'UploadError';
-  readonly code: ErrorCode;
-  readonly uploadId: string | undefined;
+  declare readonly code: ErrorCode;
+  declare readonly uploadId: string | undefined;
   /** HTTP status of the answer that caused it, where there was one. */
-  readonly httpStatus: number | undefined;
+  declare readonly httpStatus: number | undefined;
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    details: { uploadId?: string | undefined; httpStatus?: number | undefined; cause?: unknown } = {},
-  ) {
-    super(message, { cause: details.cause });
-    this.code = code;
-    this.uploadId = details.uploadId;
-    this.httpStatus = details.httpStatus;
+  constructor(code: ErrorCode, message: string, { cause, ...details }: ErrorDetails = {}) {
+    super(message, { cause });
+    Object.assign(this, details, { code });
   }
 }
 
@@ -85,7 +86,8 @@ export function toWire(error: unknown): WireError {
 
 /** The class again, on the other side. */
 export function fromWire(wire: WireError): UploadError {
-  return new UploadError(wire.code, wire.message, wire);
+  const { code, message, ...details } = wire;
+  return new UploadError(code, message, details);
 }
 
 /** True for data that {@link toWire} could have made, here or in a newer version that knows more codes. */

@@ -55,5 +55,5 @@ export interface Failure {
   /** From Retry-After: obeyed, never shortened. */
   readonly retryAfterMs: number | undefined;
   /** With `fatal`: the server has ended this upload, so a retry makes a new one. */
-  readonly forget: boolean;
+  readonly forget?: boolean | undefined;
 }

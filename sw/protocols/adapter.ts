@@ -1,7 +1,7 @@
 // The interface between the one resume loop and the protocols. An adapter knows one wire contract; it knows
 // neither store nor scheduler, keeps nothing between calls, and decides nothing about retries.
 
-import { type ErrorCode, UploadError } from '../../src/contracts/errors.js';
+import { type ErrorCode, type ErrorDetails, UploadError } from '../../src/contracts/errors.js';
 import type { AdapterState, Failure, Limits, Range, Reply, Verdict } from '../core/remote.js';
 
 export type { AdapterState, Limits, Range, Reply, Verdict } from '../core/remote.js';
@@ -89,27 +89,20 @@ export interface ProbeContext {
 /** Thrown by adapters and by http.ts; nothing else may come out of them. */
 export class ProtocolFailure extends UploadError implements Failure {
   override readonly name = 'ProtocolFailure';
-  readonly verdict: Verdict;
+  declare readonly verdict: Verdict;
   /** From Retry-After: obeyed, never shortened. */
-  readonly retryAfterMs: number | undefined;
+  declare readonly retryAfterMs: number | undefined;
   /** With `fatal`: the server has ended this upload, so a retry makes a new one. */
-  readonly forget: boolean;
+  declare readonly forget: boolean | undefined;
 
   constructor(
     verdict: Verdict,
     code: ErrorCode,
     message: string,
-    details: {
-      httpStatus?: number | undefined;
-      retryAfterMs?: number | undefined;
-      forget?: boolean;
-      cause?: unknown;
-    } = {},
+    details?: ErrorDetails & Partial<Pick<Failure, 'retryAfterMs' | 'forget'>>,
   ) {
-    super(code, message, details);
-    this.verdict = verdict;
-    this.retryAfterMs = details.retryAfterMs;
-    this.forget = details.forget ?? false;
+    const said = { ...details, verdict };
+    super(code, message, said);
   }
 }
 
