@@ -5,7 +5,7 @@ import { toWire, UploadError, type WireError } from '../src/contracts/errors.js'
 import type { Clock } from './clock.js';
 import type { CourseEvent } from './core/machine.js';
 import type { Pace } from './core/pace.js';
-import { heldInFull, nextStep, type Step } from './core/planning.js';
+import { nextStep, type Step } from './core/planning.js';
 import { totalBytes } from './core/ranges.js';
 import type { Failure, Range } from './core/remote.js';
 import { type Decision, decide, lostTooOften, type Outage, RESTART_BUDGET, RESYNC_BUDGET } from './core/retry.js';
@@ -139,7 +139,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
     const { course } = record;
     const held = reply.held ?? (range === undefined ? course.held : [...course.held, range]);
     // Without a `complete` of its own, a protocol is done when every byte is held; an empty file, when it was sent.
-    const full = heldInFull({ ...course, held }, sizeBytes) && (sizeBytes > 0 || emptySent);
+    const full = totalBytes(held) >= sizeBytes && (sizeBytes > 0 || emptySent);
     const done = reply.done === true || (full && adapter.complete === undefined);
     // The next upload need not wait for this one's last commit.
     if (done) exit();
@@ -202,7 +202,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
 
   /** Undefined: go on at once. */
   async function recover(failure: Failure, step: Step): Promise<RunOutcome | undefined> {
-    const { limits, restarts, failingSinceMs, ...course } = record.course;
+    const { limits, failingSinceMs, ...course } = record.course;
     const nowMs = clock.now();
     const sentBytes = step.type === 'send' ? Math.max(...step.ranges.map(([start, end]) => end - start)) : 0;
     const decision = decide(failure, {
@@ -211,7 +211,6 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
       online: context.online(),
       own: { attempt: course.attempt, sinceMs: failingSinceMs ?? nowMs },
       shared: context.outage(),
-      restarts,
       resyncs: futile,
       sentBytes,
       minBytes: Math.max(adapter.limits.minBytes ?? 1, limits.minBytes ?? 1),
@@ -276,7 +275,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
         const outcome = await recover(failure, step);
         if (outcome !== undefined) return outcome;
       }
-      if (record.course.restarts > RESTART_BUDGET) await end('failed', lostTooOften());
+      if (record.course.restarts > RESTART_BUDGET) await end('failed', lostTooOften);
     }
   }
 

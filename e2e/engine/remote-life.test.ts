@@ -141,6 +141,20 @@ test('parts that are too large are made anew and smaller, and sent once', async 
   expect(snapshot).toMatchObject({ status: 'completed', acknowledgedBytes: 1_000_000 });
 });
 
+test('what the server forgets again and again is made anew three times, then it fails', async () => {
+  const { adapter, books } = partServer({
+    refuse: (call) => {
+      if (call !== 'send 1000') return;
+      throw new ProtocolFailure('restart', 'server-lost-bytes', 'gone', { httpStatus: 404 });
+    },
+  });
+  const stage = await setStage({}, { endpoints: () => ({ parts: adapter }) });
+  await stage.add([fileOf('a.bin', 2000)], { endpoint: 'parts' });
+  await stage.time.until('failure', async () => (await stage.named('a.bin')).status === 'failed');
+  expect(await stage.named('a.bin')).toMatchObject({ error: { code: 'server-lost-bytes' } });
+  expect(books.trace.filter((call) => call === 'create')).toHaveLength(1 + 3);
+});
+
 test('a refusal that ends the upload on the server is final, and a retry makes a new one', async () => {
   let refuse = true;
   const { adapter, books } = partServer({

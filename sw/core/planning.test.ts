@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Course, initialCourse } from './machine.js';
 import { missingParts } from './parts.js';
-import { heldInFull, nextStep, type PlanContext, type Step } from './planning.js';
+import { nextStep, type PlanContext, type Step } from './planning.js';
 import { covers, normalize, totalBytes } from './ranges.js';
 import type { Limits, Range } from './remote.js';
 
@@ -180,21 +180,4 @@ describe('a grid of parts', () => {
       expect(totalBytes(normalize([...held, ...sent]))).toBe(1000);
     }
   });
-});
-
-test('held in full counts bytes', () => {
-  const of = (held: readonly Range[], size: number) => heldInFull({ ...initialCourse, held }, size);
-  expect([
-    of([], 0),
-    of([], 1),
-    of([[0, 5]], 5),
-    of([[0, 4]], 5),
-    of(
-      [
-        [0, 2],
-        [3, 5],
-      ],
-      5,
-    ),
-  ]).toEqual([true, false, true, false, false]);
 });

@@ -2,7 +2,7 @@
 // (parts.ts), become "the ranges to send next".
 
 import type { Course } from './machine.js';
-import { prefixEnd, totalBytes } from './ranges.js';
+import { prefixEnd } from './ranges.js';
 import type { Limits, Range } from './remote.js';
 
 export type Step =
@@ -53,9 +53,4 @@ function missing(course: Course, context: PlanContext): readonly Range[] {
   // A small rest goes along: one request less, for a fifth more time.
   const end = sizeBytes - start <= Math.min(bytes * 1.2, maxBytes) ? sizeBytes : start + bytes;
   return [[start, Math.min(sizeBytes, end)]];
-}
-
-/** True once the server holds every byte. */
-export function heldInFull(course: Course, sizeBytes: number): boolean {
-  return totalBytes(course.held) >= sizeBytes;
 }

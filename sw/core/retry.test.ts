@@ -9,8 +9,6 @@ import {
   type Decision,
   decide,
   FLOOR_BYTES,
-  lostTooOften,
-  RESTART_BUDGET,
   RESYNC_BUDGET,
   type RetryContext,
   smaller,
@@ -23,7 +21,6 @@ const context: RetryContext = {
   online: true,
   own: { attempt: 0, sinceMs: NOW },
   shared: { attempt: 0, sinceMs: NOW },
-  restarts: 0,
   resyncs: 0,
   sentBytes: 0,
   minBytes: 1,
@@ -79,13 +76,6 @@ describe('what follows a failure', () => {
       { type: 'shrink', maxBytes: 8_000_000, certain: true },
     ],
     ['an upload that the server forgot starts over', failure('restart'), {}, { type: 'restart' }],
-    ['as often as the budget says', failure('restart'), { restarts: RESTART_BUDGET - 1 }, { type: 'restart' }],
-    [
-      'then it fails',
-      failure('restart'),
-      { restarts: RESTART_BUDGET },
-      { type: 'fail', error: { code: 'server-lost-bytes' } },
-    ],
     [
       '413 makes bodies smaller',
       failure('smaller', { httpStatus: 413 }),
@@ -184,7 +174,6 @@ describe('what follows a failure', () => {
               own: outage,
               shared: outage,
               resyncs: attempt,
-              restarts: 3,
             });
             if (decision.type === 'fail') ends.push(decision);
             if (decision.type === 'wait' && verdict !== 'auth') expect(Number.isFinite(decision.untilMs)).toBe(true);
@@ -309,9 +298,4 @@ test('a smaller body is always smaller', () => {
     if (next !== undefined) expect(next).toBeLessThan(bytes);
     if (next !== undefined) expect(next).toBeGreaterThanOrEqual(FLOOR_BYTES);
   }
-});
-
-test('losing bytes too often says so, with what the server said last', () => {
-  expect(lostTooOften()).toMatchObject({ code: 'server-lost-bytes', httpStatus: undefined });
-  expect(lostTooOften({ code: 'server-lost-bytes', message: 'm', httpStatus: 410 })).toMatchObject({ httpStatus: 410 });
 });

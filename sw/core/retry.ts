@@ -42,7 +42,6 @@ export interface RetryContext {
   readonly own: Outage;
   /** The endpoint's failures, whatever the upload. */
   readonly shared: Outage;
-  readonly restarts: number;
   /** Sends in a row that failed or were disagreed with, and gained no byte. */
   readonly resyncs: number;
   /** Size of the body that failed; 0 if it was not a send. */
@@ -78,7 +77,7 @@ export function decide(failure: Failure, context: RetryContext): Decision {
         ? { type: 'probe' }
         : wait('upload', 'backoff', error, failure, context);
     case 'restart':
-      return context.restarts < RESTART_BUDGET ? { type: 'restart' } : { type: 'fail', error: lostTooOften(error) };
+      return { type: 'restart' };
     case 'smaller': {
       const maxBytes = context.rigid === 'always' ? undefined : smaller(context.sentBytes, context.minBytes);
       return maxBytes === undefined ? { type: 'fail', error } : { type: 'shrink', maxBytes, certain: true };
@@ -128,16 +127,12 @@ function wait(
 /** 8 MB, then what nginx allows by default (1 MB), then quarters down to the floor; undefined below it. */
 export function smaller(sentBytes: number, minBytes: number): number | undefined {
   const floor = Math.max(FLOOR_BYTES, minBytes);
-  if (sentBytes <= floor) return undefined;
-  if (sentBytes > 8_000_000) return Math.max(floor, 8_000_000);
-  if (sentBytes > 1_000_000) return Math.max(floor, 1_000_000);
-  return Math.max(floor, Math.floor(sentBytes / 4));
+  const next = [8_000_000, 1_000_000].find((bytes) => bytes < sentBytes) ?? Math.floor(sentBytes / 4);
+  return sentBytes > floor ? Math.max(floor, next) : undefined;
 }
 
-export function lostTooOften(cause?: WireError): WireError {
-  return {
-    code: 'server-lost-bytes',
-    message: `The server lost its bytes more than ${RESTART_BUDGET} times. Correct it, then retry.`,
-    httpStatus: cause?.httpStatus,
-  };
-}
+/** What is said of an upload that was restarted more than {@link RESTART_BUDGET} times. */
+export const lostTooOften: WireError = {
+  code: 'server-lost-bytes',
+  message: `The server lost its bytes more than ${RESTART_BUDGET} times. Correct it, then retry.`,
+};
