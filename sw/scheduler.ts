@@ -13,6 +13,7 @@ import type { Outbox } from './outbox.js';
 import type { Adapter } from './protocols/adapter.js';
 import { type RunnerTools, runUpload } from './runner.js';
 import type { UploadRecord } from './store/schema.js';
+import type { Due } from './store/upload-store.js';
 import { unknownEndpoint } from './unknown-endpoint.js';
 
 /** Chromium and Firefox end an idle worker after 30 s; the ticks ask a page for a sign of life well before that. */
@@ -52,8 +53,14 @@ interface Site {
   readonly pace: Pace;
   /** Absent: it answers. */
   gate?: Gate | undefined;
-  /** Its next uploads, as they were when they were read. */
-  line?: { readonly records: UploadRecord[]; readonly dueAtMs: number } | undefined;
+}
+
+/** What was read of the queue. Given up as a whole as soon as it may be out of date, with what is being read into it. */
+interface View {
+  /** Endpoints that have work. */
+  endpoints?: readonly string[];
+  /** Their next uploads. */
+  readonly lines: Map<string, Due>;
 }
 
 /** Waits for a network, or a server, that gives no sign of life. */
@@ -67,6 +74,14 @@ const hastened: Readonly<Partial<Record<WakeReason, readonly WaitReason[]>>> = {
   start: [...passing, 'auth'],
   visible: [...passing, 'auth'],
 };
+
+/** An upload that is being worked on. */
+interface Run {
+  readonly abort: AbortController;
+  /** Calls it back while it waits for a lane; absent once it has one. */
+  recall?: AbortSignal | undefined;
+  ended?: Promise<void>;
+}
 
 export interface Scheduler {
   /** Looks at the queue now. True: the lock is held and there is something to do, now or in time. */
@@ -83,24 +98,24 @@ export interface Scheduler {
 
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { store, outbox, clock, adapterOf, concurrency, holdLock } = options;
-  const active = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>();
+  const active = new Map<string, Run>();
   const sites = new Map<string, Site>();
   const lanes = new Lanes(concurrency);
   /** Aborted when others may have come that go before those that wait for a lane. */
   let stale = new AbortController();
-  /** Those that wait for a lane, with the signal that calls them back. */
-  const ready = new Map<string, AbortSignal>();
   /** Aborted when the loop is to look again, even if it is just about to pause. */
   let bell = new AbortController();
   let driving: Promise<void> | undefined;
   let working: Promise<boolean> = Promise.resolve(false);
-  /** Endpoints that have work; undefined: to be read anew. */
-  let known: readonly string[] | undefined;
+  let view: View = { lines: new Map() };
   let served = '';
   let storing = 0;
   let announcements = 0;
 
   const ring = () => bell.abort();
+  const forget = () => {
+    view = { lines: new Map() };
+  };
 
   function siteOf(endpoint: string): Site {
     const site = sites.get(endpoint) ?? { endpoint, adapter: adapterOf(endpoint), pace: new Pace() };
@@ -113,14 +128,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       // A wake-up that came while the lock was being let go of is not lost.
       do {
         bell = new AbortController();
-        await holdLock(async () => {
-          const over = new AbortController();
-          const work = () => {
-            onWork();
-            void tick(over.signal);
-          };
-          await loop(work).finally(() => over.abort());
-        });
+        await holdLock(() => loop(onWork));
       } while (bell.signal.aborted);
     } catch {
       // No lock is to be had here: nothing may be driven.
@@ -131,21 +139,19 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   /** `onWork`: there is something to do. A queue with nothing is left before anybody is told. */
   async function loop(onWork: () => void): Promise<void> {
-    for (let told = false; ; told = true) {
+    for (let tickAtMs = 0; ; ) {
       bell = new AbortController();
       // If the store failed: what is under way goes on; whoever asks by command is told why.
       const dueAtMs = await fill().catch(() => (active.size === 0 ? Infinity : clock.now() + STORE_PAUSE_MS));
       if (active.size === 0 && dueAtMs === Infinity) return;
-      if (!told) onWork();
+      onWork();
+      const now = clock.now();
+      if (now >= tickAtMs) {
+        outbox.tick();
+        tickAtMs = now + TICK_MS;
+      }
       // Until something ended, somebody woke us, or the time has come.
-      await clock.sleep(dueAtMs - clock.now(), bell.signal).catch(() => {});
-    }
-  }
-
-  async function tick(over: AbortSignal): Promise<void> {
-    while (!over.aborted) {
-      outbox.tick();
-      await clock.sleep(TICK_MS, over).catch(() => {});
+      await clock.sleep(Math.min(dueAtMs, tickAtMs) - now, bell.signal).catch(() => {});
     }
   }
 
@@ -154,47 +160,47 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     const now = clock.now();
     const recall = stale.signal;
     // Those that were called back are in line again only when they have let go; others would pass them.
-    const calledBack = [...ready.values()].some(({ aborted }) => aborted);
+    const calledBack = [...active.values()].some(({ recall: called }) => called?.aborted);
     if (storing > 0 || calledBack) return now + STORE_PAUSE_MS;
-    const names = known ?? (await store.endpointsWithWork());
-    // Not remembered if somebody woke us while they were read.
-    known = bell.signal.aborted ? undefined : names;
+    const look = view;
+    look.endpoints ??= await store.endpointsWithWork();
+    const names = look.endpoints;
     // The one that was served last comes last.
     const first = names.indexOf(served) + 1;
     const rotated = [...names.slice(first), ...names.slice(0, first)].map(siteOf);
-    const dueAtMs = new Map<Site, number>();
-    // One of each in turn.
-    for (let started = true; started; ) {
-      started = false;
+    // One of each in turn, until none can start.
+    for (;;) {
+      let started = false;
+      let dueAtMs = Infinity;
       for (const site of rotated) {
-        const { gate } = site;
+        const { gate, endpoint } = site;
         if (gate?.trying || active.size >= concurrency + READY) continue;
         if (gate && now < gate.untilMs) {
-          dueAtMs.set(site, gate.untilMs);
+          dueAtMs = Math.min(dueAtMs, gate.untilMs);
           // All of them say so, also to the next worker, which would have to ask anew.
-          if (gate.reason === 'auth') outbox.changed(...(await store.park(site.endpoint)));
+          if (gate.reason === 'auth') outbox.changed(...(await store.park(endpoint)));
           continue;
         }
-        const line = await lineOf(site, now);
+        const line = await lineOf(endpoint, now);
         const record = line.records.shift();
         if (record !== undefined) {
           started = true;
-          served = site.endpoint;
+          served = endpoint;
           await start(site, record, recall);
         }
-        dueAtMs.set(site, line.dueAtMs);
+        dueAtMs = Math.min(dueAtMs, line.dueAtMs);
       }
+      if (!started) return dueAtMs;
     }
-    return Math.min(...dueAtMs.values());
   }
 
   /** What is next there: read ahead, since each look into the store takes as long as sending a small photo. */
-  async function lineOf(site: Site, now: number): Promise<NonNullable<Site['line']>> {
-    if (site.line && site.line.records.length > 0 && now < site.line.dueAtMs) return site.line;
-    const due = await store.next(site.endpoint, now, new Set(active.keys()), READ_AHEAD);
-    const line = { ...due, records: [...due.records] };
-    // Not remembered if somebody woke us meanwhile.
-    if (!bell.signal.aborted) site.line = line;
+  async function lineOf(endpoint: string, now: number): Promise<Due> {
+    const { lines } = view;
+    const known = lines.get(endpoint);
+    if (known && known.records.length > 0 && now < known.dueAtMs) return known;
+    const line = await store.next(endpoint, now, new Set(active.keys()), READ_AHEAD);
+    lines.set(endpoint, line);
     return line;
   }
 
@@ -209,41 +215,35 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       return;
     }
     if (gate) gate.trying = true;
-    const abort = new AbortController();
+    const own: Run = { abort: new AbortController(), recall };
+    active.set(uploadId, own);
     // Not in this breath: whoever starts beside it is to be counted first.
-    const ended = Promise.resolve()
-      .then(() => run(site, record, adapter, abort.signal, recall))
+    own.ended = Promise.resolve()
+      .then(() => run(site, record, adapter, own))
       // The store failed in the middle: the record is as it was last committed, and is probed anew, but not at once.
       .catch(() => close(site, clock.now() + STORE_PAUSE_MS, 'backoff'))
       .then(() => {
         if (gate) gate.trying = false;
         active.delete(uploadId);
-        ready.delete(uploadId);
         ring();
       });
-    active.set(uploadId, { abort, ended });
-    ready.set(uploadId, recall);
   }
 
-  async function run(
-    site: Site,
-    record: UploadRecord,
-    adapter: Adapter,
-    signal: AbortSignal,
-    recall: AbortSignal,
-  ): Promise<void> {
+  async function run(site: Site, record: UploadRecord, adapter: Adapter, own: Run): Promise<void> {
     const { gate, pace } = site;
     const before = announcements;
     const lane = async (stop: AbortSignal, extra: boolean) => {
-      const leave = await lanes.take(extra ? stop : AbortSignal.any([stop, recall]), extra);
-      if (ready.delete(record.id)) ring();
+      const { recall } = own;
+      const leave = await lanes.take(recall ? AbortSignal.any([stop, recall]) : stop, extra);
+      own.recall = undefined;
+      if (recall) ring();
       return leave;
     };
     const outcome = await runUpload(record, {
       ...options,
       adapter,
       pace,
-      signal,
+      signal: own.abort.signal,
       outage: () => outageOf(site),
       onAnswer: () => void reached(site).catch(() => {}),
       lane,
@@ -251,7 +251,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     });
     if (outcome === 'ended') return;
     // It waits, and falls due again.
-    site.line = undefined;
+    forget();
     if (outcome.scope !== 'endpoint') return;
     const { reason, untilMs = Infinity } = outcome;
     // The network was said to be back while this was failing: often it is, a moment later.
@@ -278,7 +278,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     const { attempt: mostAttempts } = site.gate;
     site.gate = undefined;
     outbox.changed(...(await store.hasten(site.endpoint, { type: 'hastened', reasons: dead, mostAttempts })));
-    site.line = undefined;
+    forget();
     ring();
   }
 
@@ -289,11 +289,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     for (const endpoint of await store.endpointsWithWork()) {
       outbox.changed(...(await store.hasten(endpoint, { type: 'hastened', reasons, fresh: true })));
     }
-    forgetLines();
-  }
-
-  function forgetLines(): void {
-    for (const site of sites.values()) site.line = undefined;
+    forget();
   }
 
   return {
@@ -304,8 +300,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         await hasten(reasons);
       }
       // Whatever comes with it may be for an endpoint that had no work before.
-      known = undefined;
-      forgetLines();
+      forget();
       stale.abort();
       stale = new AbortController();
       ring();

@@ -171,8 +171,9 @@ export const faults: readonly Fault[] = [
   {
     file: 'sw/scheduler.ts',
     what: 'a file that comes while the queue is read is overlooked',
-    find: 'known = bell.signal.aborted ? undefined : names;',
-    replace: 'known = names;',
+    find: 'const look = view;',
+    replace:
+      'const look = view;\n    const names = await store.endpointsWithWork();\n    look.endpoints ??= names;\n    view.endpoints ??= names;',
     caughtBy: scheduler('is not hidden by what was read before it came'),
   },
   {

@@ -35,7 +35,7 @@ export interface NewUpload extends Omit<UploadInfo, 'order'> {
 
 /** What is next in line. */
 export interface Due {
-  readonly records: readonly UploadRecord[];
+  readonly records: UploadRecord[];
   readonly dueAtMs: number;
 }
 
