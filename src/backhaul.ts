@@ -133,6 +133,14 @@ export class Backhaul {
     await this.#channel.send({ type: 'clear', endpoint });
   }
 
+  /**
+   * Tries what waits for the network or a sign-in now: after a sign-in, or if the app knows better than the browser. What
+   * is paused stays so, and a server that asked for time gets it.
+   */
+  async wake(): Promise<void> {
+    await this.#signals.wake('visible');
+  }
+
   /** Everything now; the same object until something changes. Fits `useSyncExternalStore` and Svelte stores. */
   getSnapshot = (): BackhaulSnapshot => this.#mirror.snapshot();
 

@@ -14,4 +14,5 @@ export type {
 export { EnqueueError, type EnqueueOptions } from './enqueue.js';
 export type { BackhaulSnapshot, UploadTotals } from './mirror.js';
 export type { RegisterOptions } from './registration.js';
+export { onUnauthorized, provideHeaders } from './sign-in.js';
 export type { Upload } from './upload.js';

@@ -27,6 +27,8 @@ export interface BackhaulSnapshot {
   /** In order of acceptance. Built when first read. */
   readonly uploads: readonly UploadSnapshot[];
   readonly totals: UploadTotals;
+  /** Endpoints whose uploads wait for a sign-in. */
+  readonly unauthorized: readonly string[];
   /** What is wrong between page and worker, such as `version-mismatch`. */
   readonly error?: UploadError;
 }
@@ -38,6 +40,7 @@ export class Mirror {
   readonly #uploads = new Map<UploadId, UploadSnapshot>();
   /** Removed for good: a listing that began before may still name them. */
   readonly #gone = new Set<UploadId>();
+  readonly #unauthorized = new Map<string, number>();
   readonly #listeners = new Set<() => void>();
   readonly #samples: { readonly atMs: number; readonly bytes: number }[] = [];
   readonly #byStatus = Object.fromEntries(uploadStatuses.map((status) => [status, 0])) as Record<UploadStatus, number>;
@@ -123,6 +126,7 @@ export class Mirror {
     };
     return {
       totals,
+      unauthorized: [...this.#unauthorized.keys()],
       ...(this.#error === undefined ? {} : { error: this.#error }),
       get uploads() {
         list ??= [...uploads.values()].sort((a, b) => a.order - b.order);
@@ -139,6 +143,13 @@ export class Mirror {
     if (!isPending(snapshot.status)) return;
     this.#pendingBytes += sign * (snapshot.sizeBytes - snapshot.acknowledgedBytes);
     if (snapshot.status !== 'waiting' || snapshot.untilMs !== undefined) this.#pending += sign;
+    else if (snapshot.reason === 'auth') this.#countUnauthorized(snapshot.endpoint, sign);
+  }
+
+  #countUnauthorized(endpoint: string, sign: 1 | -1): void {
+    const count = (this.#unauthorized.get(endpoint) ?? 0) + sign;
+    if (count > 0) this.#unauthorized.set(endpoint, count);
+    else this.#unauthorized.delete(endpoint);
   }
 
   #progressed(bytes: number): void {

@@ -38,6 +38,8 @@ export function relayWakeSignals(signals: WakeSignals): () => void {
   };
   document.addEventListener('visibilitychange', seen, { signal });
   addEventListener('pageshow', (event) => event.persisted && seen(), { signal });
+  // Whoever has just opened a page may have signed in.
+  wake('visible');
   void watchWorker(signals, signal);
   return () => over.abort();
 }

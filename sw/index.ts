@@ -2,6 +2,7 @@
 
 export type { AdapterState, Limits, Range, Reply, Verdict } from './core/remote.js';
 export { type BackhaulOptions, installBackhaul } from './install.js';
+export { headersFromPage } from './page-headers.js';
 export type {
   Adapter,
   Answer,

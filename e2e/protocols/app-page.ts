@@ -4,16 +4,19 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { build } from 'esbuild';
 import type { Page } from 'playwright';
-import type { Backhaul } from '../../src/index.js';
+import type { Backhaul, onUnauthorized, provideHeaders } from '../../src/index.js';
 import { repositoryDir } from '../harness/server.js';
 
 declare global {
   interface Window {
     backhaul: Backhaul;
+    onUnauthorized: typeof onUnauthorized;
+    provideHeaders: typeof provideHeaders;
   }
 }
 
-const page = `import { Backhaul } from './src/index.ts';
+const page = `import { Backhaul, onUnauthorized, provideHeaders } from './src/index.ts';
+Object.assign(window, { onUnauthorized, provideHeaders });
 window.backhaul = await Backhaul.register('/worker.js');`;
 
 export interface AppPage {

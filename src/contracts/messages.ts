@@ -79,6 +79,12 @@ export type UploadEvent =
   /** While the worker has work: any page that hears it answers with a `heartbeat` wake, which keeps the worker alive. */
   | { readonly type: 'tick' };
 
+/** What a worker asks of a page, on a port of its own. `headers`: answered with them. */
+export interface Question {
+  readonly type: 'headers';
+  readonly endpoint: string;
+}
+
 export function envelope<Body>(body: Body): Envelope<Body> {
   return { source: 'backhaul', wire: WIRE_VERSION, body };
 }
