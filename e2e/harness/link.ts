@@ -11,6 +11,8 @@ export { carriesLastByte, type LinkRequest } from './request-reader.js';
 
 export interface LinkOptions {
   readonly targetPort: number;
+  /** Where it listens. Default `127.0.0.1`. */
+  readonly host?: string;
   /** Default: a free one, kept until `close`. */
   readonly port?: number;
   /** Shared by all connections. Default: not limited. */
@@ -37,6 +39,7 @@ const SHAPED_PIECE_BYTES = 16 * 1024;
 
 export class Link {
   readonly port: number;
+  readonly #host: string;
   readonly origin: string;
   /** Every request seen, in order of its head. */
   readonly requests: LinkRequest[] = [];
@@ -54,7 +57,8 @@ export class Link {
 
   constructor(options: LinkOptions & { readonly port: number }) {
     this.port = options.port;
-    this.origin = `http://127.0.0.1:${options.port}`;
+    this.#host = options.host ?? '127.0.0.1';
+    this.origin = `http://${this.#host}:${options.port}`;
     this.#targetPort = options.targetPort;
     this.#pacer = new Pacer(options.uplinkBitsPerSecond);
     this.#rules = this.#makeRules(options.latencyMs ?? 0);
@@ -94,7 +98,7 @@ export class Link {
     const listener = createServer(options, (socket) => this.#connect(socket));
     await new Promise<void>((resolve, reject) => {
       listener.once('error', reject);
-      listener.listen(this.port, '127.0.0.1', resolve);
+      listener.listen(this.port, this.#host, resolve);
     });
     this.#listener = listener;
   }

@@ -1,9 +1,10 @@
 // Owns a Chromium with no debugger attached to any page or worker, because an attached debugger keeps a service worker
 // alive. Tabs are opened and closed over plain HTTP; pages report to the server, not to us.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { chromiumArgs } from './browser.js';
 import { findChromium } from './chromium.js';
 import { killTree } from './processes.js';
@@ -12,6 +13,8 @@ export interface RawBrowserOptions {
   /** Default: a temporary one, removed by `kill`. */
   readonly profileDir?: string;
   readonly args?: readonly string[];
+  /** First words of a command that runs what follows elsewhere (cable.ts). Default: here. */
+  readonly farEnd?: readonly string[];
 }
 
 export interface RawBrowser {
@@ -33,9 +36,12 @@ const START_LIMIT_MS = 30_000;
 /** Starts Chromium on `url` in its own process group. */
 export async function openRawBrowser(url: string, options: RawBrowserOptions = {}): Promise<RawBrowser> {
   const profileDir = options.profileDir ?? (await mkdtemp(join(tmpdir(), 'backhaul-raw-')));
+  const { farEnd = [] } = options;
+  const [program = '', ...words] = [...farEnd, await findChromium()];
   const child = spawn(
-    await findChromium(),
+    program,
     [
+      ...words,
       '--headless=new',
       ...chromiumArgs(),
       '--remote-debugging-port=0',
@@ -72,24 +78,24 @@ export async function openRawBrowser(url: string, options: RawBrowserOptions = {
     throw error;
   });
 
-  const ask = async (path: string, method: 'GET' | 'PUT' = 'GET'): Promise<Response> => {
-    const answer = await fetch(`${debuggingUrl}/json/${path}`, { method, signal: AbortSignal.timeout(10_000) });
-    if (!answer.ok) throw new Error(`Chromium answered ${answer.status} to /json/${path}: ${await answer.text()}`);
-    return answer;
+  const ask = async (path: string, method: 'GET' | 'PUT' = 'GET'): Promise<string> => {
+    const [status, text] = await request(`${debuggingUrl}/json/${path}`, method, farEnd);
+    if (status !== 200) throw new Error(`Chromium answered ${status} to /json/${path}: ${text}`);
+    return text;
   };
   return {
     pid,
     profileDir,
     debuggingUrl,
     async openTab(tabUrl) {
-      const tab: unknown = await (await ask(`new?${encodeURIComponent(tabUrl)}`, 'PUT')).json();
+      const tab: unknown = JSON.parse(await ask(`new?${encodeURIComponent(tabUrl)}`, 'PUT'));
       return readTab(tab).id;
     },
     async closeTab(id) {
       await ask(`close/${id}`);
     },
     async tabs() {
-      const list: unknown = await (await ask('list')).json();
+      const list: unknown = JSON.parse(await ask('list'));
       return Array.isArray(list) ? list.map(readTab).filter(({ type }) => type === 'page') : [];
     },
     async kill() {
@@ -99,6 +105,18 @@ export async function openRawBrowser(url: string, options: RawBrowserOptions = {
       if (options.profileDir === undefined) await rm(profileDir, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+/** Status and text. At the far end by a process of its own, since its 127.0.0.1 is another. */
+async function request(url: string, method: string, [program, ...words]: readonly string[]): Promise<[number, string]> {
+  const ask = async (address: string, verb: string): Promise<[number, string]> => {
+    const answer = await fetch(address, { method: verb, signal: AbortSignal.timeout(10_000) });
+    return [answer.status, await answer.text()];
+  };
+  if (program === undefined) return ask(url, method);
+  const script = `(${ask})(...process.argv.slice(1)).then((answer) => console.log(JSON.stringify(answer)))`;
+  const { stdout } = await promisify(execFile)(program, [...words, process.execPath, '-e', script, url, method]);
+  return JSON.parse(stdout) as [number, string];
 }
 
 function readTab(value: unknown): { id: string; url: string; type: string } {
