@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { NOW, outcomeOf, type Said, serverSaying, upload } from '../../e2e/protocols/trace.js';
-import type { ProbeContext, Range, UploadSource } from './adapter.js';
+import type { Adapter, Io, ProbeContext, Range, UploadSource } from './adapter.js';
 import { type ResumableUploadOptions, resumableUpload } from './resumable-upload.js';
 
 const ENDPOINT = 'https://up.example/photos';
@@ -139,6 +139,15 @@ describe('creation', () => {
     const { asked, outcome } = await create([created({ 'Upload-Limit': value }), 204]);
     expect(asked.at(-1)).toEqual(['DELETE', URL_1, version]);
     expect(outcome).toMatchObject({ verdict: 'fatal', code: 'too-large' });
+  });
+
+  test('on another origin ends: no byte and no header goes there, unless it is listed', async () => {
+    const there = created({ Location: 'https://other.example/1' });
+    const { asked, outcome } = await create([there]);
+    expect([asked.length, outcome]).toMatchObject([1, { verdict: 'fatal', code: 'unexpected-answer' }]);
+    expect((outcome as Error).message).toContain('uploadOrigins');
+    const listed = await create([there], { uploadOrigins: ['https://other.example'] });
+    expect(listed.outcome).toMatchObject({ state: { url: 'https://other.example/1' } });
   });
 
   test('without a readable Location ends the upload, and names what must be exposed', async () => {
@@ -468,6 +477,25 @@ describe('a cancelled upload', () => {
 
   test('that was never made needs nothing', async () => {
     expect(await outcomeOf(make().abort?.(upload, {}, serverSaying([]).io))).toBeUndefined();
+  });
+});
+
+describe('an upload URL on another origin, by whatever way it came into the record', () => {
+  const state = { url: 'https://other.example/1', open: true };
+  const bytes = new Blob(['x'.repeat(600)]);
+  const context: ProbeContext = { unsettled: false, finalSent: false, heldBytes: 0 };
+  const calls: Readonly<Record<string, (adapter: Adapter, io: Io) => Promise<unknown> | undefined>> = {
+    probe: (adapter, io) => adapter.probe(upload, state, io, context),
+    send: (adapter, io) => adapter.send(upload, state, [400, 1000], bytes, io),
+    complete: (adapter, io) => adapter.complete?.(upload, state, io),
+    abort: (adapter, io) => adapter.abort?.(upload, state, io),
+  };
+
+  test.each(Object.entries(calls))('is not asked by %s', async (_, call) => {
+    const server = serverSaying([]);
+    const outcome = await outcomeOf(call(make(), server.io));
+    expect(server.asked).toEqual([]);
+    expect(outcome).toMatchObject({ verdict: 'fatal', code: 'unexpected-answer', forget: true });
   });
 });
 

@@ -12,7 +12,6 @@ import {
   ProtocolFailure,
   type Range,
   type Reply,
-  type RequestDefaults,
   type UploadSource,
   type Verdict,
 } from './adapter.js';
@@ -27,11 +26,12 @@ import {
   offsetIn,
   offsetOf,
   remove,
+  type UploadResourceOptions,
   urlIn,
   webPage,
 } from './upload-resource.js';
 
-export interface ResumableUploadOptions extends RequestDefaults {
+export interface ResumableUploadOptions extends UploadResourceOptions {
   /**
    * The resource that a plain upload would be posted to; its answer to the last byte is the upload's. Relative to the
    * worker, or absolute. The upload's metadata is the app's to send, by `headers`.
@@ -76,7 +76,7 @@ export function resumableUpload(options: ResumableUploadOptions): Adapter {
     goneIsDone: boolean,
     unsettled = false,
   ): Promise<Reply> {
-    const url = urlIn(state);
+    const url = urlIn(state, options);
     const patience = unsettled ? { patienceMs: LOCK_PATIENCE_MS } : {};
     const answer = await io.request(url, { method: 'HEAD', headers: version, ...patience });
     const complete = booleanItem(answer.header('Upload-Complete'));
@@ -96,7 +96,7 @@ export function resumableUpload(options: ResumableUploadOptions): Adapter {
 
   /** Upload Append. "The request MUST include the Upload-Complete header field." */
   async function append(upload: UploadSource, state: AdapterState, range: Range, bytes: Blob, io: Io): Promise<Reply> {
-    const url = urlIn(state);
+    const url = urlIn(state, options);
     const [start, end] = range;
     const final = end === upload.sizeBytes;
     const answer = await io.request(url, {
@@ -176,7 +176,7 @@ export function resumableUpload(options: ResumableUploadOptions): Adapter {
         patienceMs: LOCK_PATIENCE_MS,
       });
       if (!answer.ok) throw refused(endpoint, answer, io, { 404: 'fatal', 409: 'fatal', 410: 'fatal', 412: 'fatal' });
-      const url = locationIn(answer);
+      const url = locationIn(answer, options);
       if (url === undefined) throw nowhere(endpoint, answer);
       const members = dictionary(answer.header('Upload-Limit'));
       if (sizeBytes <= (integer(members, 'max-size') ?? Infinity) && sizeBytes >= (integer(members, 'min-size') ?? 0)) {
@@ -198,7 +198,7 @@ export function resumableUpload(options: ResumableUploadOptions): Adapter {
 
     /** Upload Cancellation. */
     async abort(_upload, state, io): Promise<void> {
-      if (typeof state['url'] === 'string') await remove(state['url'], io, version);
+      if (state['url'] !== undefined) await remove(urlIn(state, options), io, version);
     },
   };
 }

@@ -1,9 +1,9 @@
 // tus as request traces: what is asked, and what is made of each answer. https://tus.io/protocols/resumable-upload
 
 import { createHash } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { NOW, outcomeOf, type Said, serverSaying, upload } from '../../e2e/protocols/trace.js';
-import type { ProbeContext, UploadSource } from './adapter.js';
+import type { Adapter, Io, ProbeContext, UploadSource } from './adapter.js';
 import { type TusOptions, tus } from './tus.js';
 
 const ENDPOINT = 'https://up.example/files';
@@ -25,6 +25,10 @@ const again = { repeated: true };
 const context: ProbeContext = { unsettled: false, finalSent: false, heldBytes: 0 };
 const named = { uploadUrl: ({ id }: UploadSource) => `${ENDPOINT}/${id}` };
 const KNOWN = `${ENDPOINT}/random-id`;
+
+// What relative endpoints are relative to.
+beforeAll(() => vi.stubGlobal('location', new URL('https://app.example/app/sw.js')));
+afterAll(() => vi.unstubAllGlobals());
 
 async function create(
   said: readonly (Said | number)[],
@@ -83,17 +87,39 @@ describe('creation', () => {
     ['https://up.example/files', '/files/1', 'https://up.example/files/1'],
     ['https://up.example/files/', '1', 'https://up.example/files/1'],
     ['https://up.example/a/files', '../b?x=1', 'https://up.example/b?x=1'],
-    ['https://up.example/files', '//other.example/1', 'https://other.example/1'],
-    ['https://up.example/files', 'https://other.example/1', 'https://other.example/1'],
     // Behind a TLS proxy, servers take themselves for http; browsers would refuse that.
     ['https://up.example/files', 'http://up.example/files/1', 'https://up.example/files/1'],
     ['http://up.example/files', 'http://up.example/files/1', 'http://up.example/files/1'],
-    ['https://up.example/files', 'http://other.example/1', 'http://other.example/1'],
     ['/api/files', '/api/files/1', 'https://app.example/api/files/1'],
     ['files', '1', 'https://app.example/app/1'],
   ])('at %s, with Location %s, is at %s', async (endpoint, location, url) => {
     const { outcome } = await create([{ status: 201, headers: { Location: location } }], { endpoint });
     expect(outcome).toMatchObject({ state: { url } });
+  });
+
+  test.each([
+    ['https://up.example/files', '//other.example/1'],
+    ['https://up.example/files', 'https://other.example/1'],
+    ['https://up.example/files', 'https://up.example:8443/1'],
+    ['https://up.example/files', 'https://up.example.evil.example/1'],
+    ['https://up.example/files', 'https://up.example@evil.example/1'],
+    ['https://up.example/files', 'http://other.example/1'],
+    ['http://up.example/files', 'https://up.example/files/1'],
+    ['https://up.example/files', 'data:,1'],
+    ['/api/files', 'https://up.example/files/1'],
+  ])('at %s, with Location %s, ends: no byte and no header goes there', async (endpoint, location) => {
+    const { asked, outcome } = await create([{ status: 201, headers: { Location: location } }], { endpoint });
+    expect(asked).toHaveLength(1);
+    expect(outcome).toMatchObject({ verdict: 'fatal', code: 'unexpected-answer' });
+    expect((outcome as Error).message).toContain('uploadOrigins');
+  });
+
+  test.each(['https://other.example', 'https://other.example/'])('may be on %s, if it is listed', async (origin) => {
+    const options = { uploadOrigins: ['https://third.example', origin] };
+    const there = { status: 201, headers: { Location: 'https://other.example/1' } };
+    expect((await create([there], options)).outcome).toMatchObject({ state: { url: 'https://other.example/1' } });
+    const { asked, outcome } = await create([there], { uploadOrigins: ['https://third.example'] });
+    expect([asked.length, outcome]).toMatchObject([1, { verdict: 'fatal' }]);
   });
 
   test('tells when the upload expires', async () => {
@@ -457,6 +483,28 @@ describe('a cancelled upload', () => {
     [405, 'fatal'],
   ])('refused with %i is %s', async (status, verdict) => {
     expect((await abort([status])).outcome).toMatchObject({ verdict });
+  });
+});
+
+describe('an upload URL on another origin, by whatever way it came into the record', () => {
+  const state = { url: 'https://other.example/1' };
+  const bytes = new Blob(['x'.repeat(600)]);
+  const calls: Readonly<Record<string, (adapter: Adapter, io: Io) => Promise<unknown> | undefined>> = {
+    probe: (adapter, io) => adapter.probe(upload, state, io, context),
+    send: (adapter, io) => adapter.send(upload, state, [400, 1000], bytes, io),
+    abort: (adapter, io) => adapter.abort?.(upload, state, io),
+  };
+
+  test.each(Object.entries(calls))('is not asked by %s', async (_, call) => {
+    const server = serverSaying([]);
+    const outcome = await outcomeOf(call(make(), server.io));
+    expect(server.asked).toEqual([]);
+    expect(outcome).toMatchObject({ verdict: 'fatal', code: 'unexpected-answer', forget: true });
+  });
+
+  test('is not asked where it was known beforehand', async () => {
+    const { asked, outcome } = await create([], { uploadUrl: () => 'https://other.example/1' });
+    expect([asked, outcome]).toMatchObject([[], { verdict: 'fatal' }]);
   });
 });
 

@@ -10,15 +10,23 @@ import {
   type Limits,
   ProtocolFailure,
   type Reply,
-  type RequestDefaults,
   type UploadSource,
 } from './adapter.js';
 import { isHtml, refusal } from './refusals.js';
-import { grown, LOCK_PATIENCE_MS, locationIn, nowhere, offsetIn, offsetOf, remove, urlIn } from './upload-resource.js';
+import {
+  grown,
+  LOCK_PATIENCE_MS,
+  locationIn,
+  nowhere,
+  offsetIn,
+  offsetOf,
+  permitted,
+  remove,
+  type UploadResourceOptions,
+  urlIn,
+} from './upload-resource.js';
 
-export interface TusOptions extends RequestDefaults {
-  /** Where uploads are made, by POST. Relative to the worker, or absolute. */
-  readonly endpoint: string;
+export interface TusOptions extends UploadResourceOptions {
   /**
    * Further metadata, sent once as `Upload-Metadata`, over `filename`, `filetype` (if known) and the upload's own. Keys:
    * visible ASCII without comma; others end the upload with `invalid-option`.
@@ -81,6 +89,8 @@ export function tus(options: TusOptions): Adapter {
     throw new ProtocolFailure('fatal', 'invalid-option', message);
   }
 
+  const knownUrl = (upload: UploadSource) => uploadUrl && permitted(uploadUrl(upload), options);
+
   /** HEAD: "The Server MUST always include the Upload-Offset header in the response". */
   async function ask(
     url: string,
@@ -117,7 +127,7 @@ export function tus(options: TusOptions): Adapter {
 
     async create(upload, io, { repeated }): Promise<Reply> {
       await checkListed(io);
-      const known = uploadUrl?.(upload);
+      const known = knownUrl(upload);
       if (known !== undefined && repeated) {
         try {
           return await ask(known, upload, {}, io, true);
@@ -139,7 +149,7 @@ export function tus(options: TusOptions): Adapter {
       if (answer.status === 409 && known !== undefined) return ask(known, upload, {}, io, true);
       if (!answer.ok)
         throw refusal(endpoint, answer, io.nowMs(), { 404: 'fatal', 409: 'fatal', 410: 'fatal', 412: 'fatal' });
-      const location = locationIn(answer);
+      const location = locationIn(answer, options);
       const url = location ?? known;
       if (url === undefined || (location === undefined && isHtml(answer))) throw nowhere(endpoint, answer);
       // An empty file is finished when it is made: that must have been the server's word, not a sign-in page's.
@@ -154,12 +164,12 @@ export function tus(options: TusOptions): Adapter {
     },
 
     async probe(upload, state, io, { unsettled }): Promise<Reply> {
-      return ask(urlIn(state), upload, state, io, unsettled);
+      return ask(urlIn(state, options), upload, state, io, unsettled);
     },
 
     async send(upload, state, range, bytes, io): Promise<Reply> {
       await checkListed(io);
-      const url = urlIn(state);
+      const url = urlIn(state, options);
       const headers = {
         ...version,
         ...bodyType,
@@ -175,8 +185,8 @@ export function tus(options: TusOptions): Adapter {
 
     /** Termination. A server that names uploads beforehand frees also one whose first answer was lost. */
     async abort(upload, state, io): Promise<void> {
-      const url = state['url'] ?? uploadUrl?.(upload);
-      if (typeof url === 'string') await remove(url, io, version);
+      const url = state['url'] === undefined ? knownUrl(upload) : urlIn(state, options);
+      if (url !== undefined) await remove(url, io, version);
     },
   };
 }

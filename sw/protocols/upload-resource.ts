@@ -1,7 +1,14 @@
 // What tus and its successor at the IETF share: each upload is a resource with a URL of its own, which is told in
 // Location, has an Upload-Offset, and is deleted by DELETE. Knows neither protocol's other rules.
 
-import { type AdapterState, type Answer, type Io, ProtocolFailure, type UploadSource } from './adapter.js';
+import {
+  type AdapterState,
+  type Answer,
+  type Io,
+  ProtocolFailure,
+  type RequestDefaults,
+  type UploadSource,
+} from './adapter.js';
 import { isHtml, refusal } from './refusals.js';
 
 /**
@@ -10,21 +17,44 @@ import { isHtml, refusal } from './refusals.js';
  */
 export const LOCK_PATIENCE_MS = 3000;
 
+export interface UploadResourceOptions extends RequestDefaults {
+  /** Where uploads are made, by POST. Relative to the worker, or absolute. */
+  readonly endpoint: string;
+  /**
+   * Other origins than the endpoint's (`'https://eu.up.example'`) where its server may place uploads: file and headers
+   * go there. A place on any other ends the upload with `unexpected-answer`. Default: none.
+   */
+  readonly uploadOrigins?: readonly string[];
+}
+
+/**
+ * An upload's URL, if uploads may be there. Not only a server tells it: scripts of the page can write what is stored, and
+ * yet the worker decides where bytes go (invariant 10). So it is looked at before each use.
+ */
+export function permitted(url: string, { endpoint, uploadOrigins = [] }: UploadResourceOptions): string {
+  // Absent in Node, where endpoints are absolute.
+  const base = globalThis.location?.href;
+  const { origin } = new URL(url, base);
+  if ([endpoint, ...uploadOrigins].some((each) => new URL(each, base).origin === origin)) return url;
+  const message = `${endpoint}: its upload is on another origin, ${origin}. Correct that, or list it in uploadOrigins.`;
+  throw new ProtocolFailure('fatal', 'unexpected-answer', message, { forget: true });
+}
+
 /** The upload's own URL; without one it is not known any more, or never was: it is made anew. */
-export function urlIn(state: AdapterState): string {
+export function urlIn(state: AdapterState, options: UploadResourceOptions): string {
   const { url } = state;
-  if (typeof url === 'string') return url;
+  if (typeof url === 'string') return permitted(url, options);
   throw new ProtocolFailure('restart', 'server-lost-bytes', 'No URL is known for this upload: it is made anew.');
 }
 
 /** Where the answer says that the new upload is. */
-export function locationIn(answer: Answer): string | undefined {
+export function locationIn(answer: Answer, options: UploadResourceOptions): string | undefined {
   const location = answer.header('Location');
   if (location === null || !URL.canParse(location, answer.url)) return undefined;
   const [from, to] = [new URL(answer.url), new URL(location, answer.url)];
   // A server behind a TLS proxy often believes that it is http; a browser would not fetch that.
   if (from.protocol === 'https:' && to.hostname === from.hostname) to.protocol = 'https:';
-  return to.href;
+  return permitted(to.href, options);
 }
 
 /** A 2xx to a creation that does not say where the upload is. Fatal: each further try would leave one more behind. */
