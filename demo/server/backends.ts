@@ -55,16 +55,16 @@ const loaders: Readonly<Record<Protocol, () => Promise<Open>>> = {
   },
   tus: async () => {
     const { createTusServer } = await import('./tus-server.js');
-    return ({ dataDir, allowedOrigins = [], maxFileBytes = uploadServerDefaults.maxFileBytes }) => {
-      const server = createTusServer({ dataDir, allowedOrigins, maxFileBytes });
+    return ({ dataDir, authorize, allowedOrigins = [], maxFileBytes = uploadServerDefaults.maxFileBytes }) => {
+      const server = createTusServer({ dataDir, allowedOrigins, maxFileBytes, ...(authorize && { authorize }) });
       return { ...inFolder, ...server, ready: server.finished(), shelf: fileShelf(server.finished) };
     };
   },
   ietf: async () => {
     const { createIetfServer } = await import('./ietf-server.js');
-    return ({ dataDir, allowedOrigins = [], maxFileBytes = uploadServerDefaults.maxFileBytes }) => {
+    return ({ dataDir, authorize, allowedOrigins = [], maxFileBytes = uploadServerDefaults.maxFileBytes }) => {
       const limits = { maxSize: maxFileBytes, maxAgeSeconds: WEEK_SECONDS };
-      const server = createIetfServer({ dataDir, allowedOrigins, limits });
+      const server = createIetfServer({ dataDir, allowedOrigins, limits, ...(authorize && { authorize }) });
       return { ...inFolder, ...server, shelf: fileShelf(server.finished) };
     };
   },

@@ -10,7 +10,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BodyReader } from './body-reader.js';
 import { type FileClaim, parseChunkRange, parseFileClaim, parseHash, parseId } from './chunk-claim.js';
 import { type ChunkRecord, type ChunkServerOptions, chunkServerDefaults } from './chunk-options.js';
-import { ChunkStore, contentKey, keyOf, WrongContent } from './chunk-store.js';
+import { ChunkStore, contentKey, WrongContent } from './chunk-store.js';
 import { failures, refusals, type Verdict } from './chunk-verdicts.js';
 import type { ChunkedMeta, ChunkedUpload } from './chunked-upload.js';
 import { allowOrigin, answerPreflight } from './cors.js';
@@ -22,6 +22,7 @@ import { answer, refuse } from './reply.js';
 import { BadRequest } from './request-headers.js';
 import { Turns } from './turns.js';
 import type { UploadFile } from './upload-file.js';
+import { keyOf } from './upload-key.js';
 
 /** What the demo needs of an upload server; the byte-offset one has the same. */
 export interface ChunkServer {

@@ -2,11 +2,12 @@
 // Names on disk are hashes: no id becomes a path. Knows no HTTP. One process per folder: nothing guards against a second.
 
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ChunkedMeta, ChunkedUpload } from './chunked-upload.js';
+import { own, readOwn } from './own-files.js';
 import type { UploadFile } from './upload-file.js';
+import { keyOf } from './upload-key.js';
 import { TooManyUploads, UploadStore } from './upload-store.js';
 
 export interface ChunkStoreOptions {
@@ -47,6 +48,7 @@ export class ChunkStore {
   static async open(options: ChunkStoreOptions): Promise<ChunkStore> {
     const folder = join(options.dataDir, 'chunks');
     await mkdir(folder, { recursive: true });
+    if (!(await lstat(folder)).isDirectory()) throw new Error(`${folder} is no folder, but a link. Remove it.`);
     const { dataDir, maxUploads, now } = options;
     const store = new ChunkStore(options, folder, await UploadStore.open({ folder: dataDir, maxUploads, now }));
     const names = await readdir(folder);
@@ -58,7 +60,7 @@ export class ChunkStore {
       if (name !== contentsName && !store.#uploads.has(name.slice(0, 64)))
         await rm(join(folder, name), { force: true });
     }
-    const contents = await readFile(join(folder, contentsName), 'utf8').catch(() => '');
+    const contents = await readOwn(join(folder, contentsName)).catch(() => '');
     for (const [, content = '', key = ''] of contents.matchAll(/^([0-9a-f]{64}) ([0-9a-f]{64});$/gm)) {
       store.#contents.set(content, key);
     }
@@ -136,11 +138,23 @@ export class ChunkStore {
 
   async #create(key: string, meta: ChunkedMeta): Promise<ChunkedUpload> {
     const upload = this.#upload(key, meta);
-    await writeFile(upload.path, '');
-    await truncate(upload.path, meta.sizeBytes);
-    await writeFile(this.#path(key, 'log'), '');
+    try {
+      await this.#make(upload);
+    } catch (error) {
+      // On a full disk, what is half made would take the rest of it.
+      await this.#forget(key);
+      throw error;
+    }
+    this.#uploads.set(key, upload);
+    return upload;
+  }
+
+  async #make({ key, meta, path }: ChunkedUpload): Promise<void> {
+    await writeFile(path, '', { flag: own.w });
+    await truncate(path, meta.sizeBytes);
+    await writeFile(this.#path(key, 'log'), '', { flag: own.w });
     const draft = this.#path(key, 'tmp');
-    const handle = await open(draft, 'w');
+    const handle = await open(draft, own.w);
     try {
       await handle.writeFile(JSON.stringify(meta));
       await handle.sync();
@@ -149,8 +163,6 @@ export class ChunkStore {
     }
     await rename(draft, this.#path(key, 'meta'));
     await syncFolder(this.#folder);
-    this.#uploads.set(key, upload);
-    return upload;
   }
 
   async #finish(upload: ChunkedUpload, owner: string, claimed: string): Promise<UploadFile> {
@@ -172,20 +184,20 @@ export class ChunkStore {
   async #remember(content: string, key: string): Promise<void> {
     this.#contents.set(content, key);
     // Not synced: what is forgotten is only sent once more.
-    await writeFile(join(this.#folder, contentsName), `\n${content} ${key};\n`, { flag: 'a' });
+    await writeFile(join(this.#folder, contentsName), `\n${content} ${key};\n`, { flag: own.a });
   }
 
   async #forget(key: string): Promise<void> {
     await this.#uploads.get(key)?.end();
     this.#uploads.delete(key);
     // What describes it first: what a kill leaves behind is cleared by the next start.
-    for (const end of ['meta', 'log', 'part']) await rm(this.#path(key, end), { force: true });
+    for (const end of ['meta', 'tmp', 'log', 'part']) await rm(this.#path(key, end), { force: true });
   }
 
   async #load(key: string): Promise<void> {
     // Killed after the file was taken over: it is finished, and the rest is cleared.
     if (this.findFinished(key) !== undefined) return;
-    const meta = parseMeta(await readFile(this.#path(key, 'meta'), 'utf8'));
+    const meta = parseMeta(await readOwn(this.#path(key, 'meta')));
     if (meta === undefined) return;
     const upload = this.#upload(key, meta);
     await upload.load().then(
@@ -207,13 +219,6 @@ export class ChunkStore {
 
 const contentsName = 'contents.log';
 
-/** The name of an upload's files: hex, whatever the id holds. Ids have no NUL, so owner and id cannot run together. */
-export function keyOf(owner: string, fileId: string): string {
-  return createHash('sha256')
-    .update(owner === '' ? fileId : `${owner}\0${fileId}`)
-    .digest('hex');
-}
-
 /** Apart for each owner: who knows a hash must not get another's file by it. */
 export function contentKey(owner: string, hash: string): string {
   return keyOf(`${owner}\0content`, hash);
@@ -221,7 +226,8 @@ export function contentKey(owner: string, hash: string): string {
 
 async function hashOf(path: string, algorithm: string): Promise<string> {
   const hash = createHash(algorithm);
-  for await (const bytes of createReadStream(path, { highWaterMark: 1024 * 1024 })) hash.update(bytes);
+  const file = await open(path, own.r);
+  for await (const bytes of file.createReadStream({ highWaterMark: 1024 * 1024 })) hash.update(bytes);
   return hash.digest('hex');
 }
 

@@ -1,7 +1,8 @@
 // One unfinished upload on disk: a file of the declared size, into which chunks are written wherever they belong, and a log
 // of those that no power cut can take away. Knows neither HTTP nor the other uploads.
 
-import { open, readFile, truncate } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
+import { own, readOwn } from './own-files.js';
 import type { UploadMeta } from './upload-file.js';
 
 /** What was declared when the upload was made. Written once, never changed. */
@@ -31,9 +32,10 @@ export class ChunkedUpload {
   /** Takes up what an earlier process had acknowledged. */
   async load(): Promise<void> {
     // A line that a power cut tore has no end, and is none.
-    const log = await readFile(this.#logPath, 'utf8').catch(() => '');
+    const log = await readOwn(this.#logPath).catch(() => '');
     for (const [, index] of log.matchAll(/^(\d+);$/gm)) if (Number(index) < this.count) this.#stored.add(Number(index));
-    await truncate(this.path, this.meta.sizeBytes);
+    const file = await open(this.path, own['r+']);
+    await file.truncate(this.meta.sizeBytes).finally(() => file.close());
   }
 
   get count(): number {
@@ -85,7 +87,7 @@ export class ChunkedUpload {
 
   async #write(index: number, atMs: number, pump: (file: ChunkFile) => Promise<boolean>): Promise<void> {
     this.#touchedAtMs = atMs;
-    const file = await open(this.path, 'r+');
+    const file = await open(this.path, own['r+']);
     try {
       if (!(await pump(file))) return;
       await file.datasync();
@@ -93,7 +95,7 @@ export class ChunkedUpload {
       await file.close();
     }
     // Bytes first, then the word that they are there. Begun on a line of its own: the last one may be torn.
-    const log = await open(this.#logPath, 'a');
+    const log = await open(this.#logPath, own.a);
     try {
       await log.write(`\n${index};\n`);
       await log.datasync();

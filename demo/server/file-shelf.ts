@@ -1,7 +1,8 @@
 // The gallery's shelf in a folder: what the upload server has finished.
 
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { Photo, Shelf } from './gallery.js';
+import { own } from './own-files.js';
 import type { UploadFile } from './upload-file.js';
 
 /** What is shown of a finished file, whichever protocol brought it. */
@@ -26,7 +27,8 @@ export function fileShelf(finished: () => Promise<readonly FinishedFile[]>): She
     async read(key, start, end) {
       const file = await find(key);
       if (file === undefined) throw new Error('The file is gone.');
-      return createReadStream(file.path, { start, end: end - 1 });
+      const handle = await open(file.path, own.r);
+      return handle.createReadStream({ start, end: end - 1 });
     },
   };
 }

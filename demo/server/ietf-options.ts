@@ -17,8 +17,8 @@ export interface IetfServerOptions {
   readonly limits?: UploadLimits;
   /** Origins such as `https://app.example` that may use it from their pages. Default none: same origin only. */
   readonly allowedOrigins?: readonly string[];
-  /** False is answered with 401. Default: every request is allowed. */
-  readonly authorize?: (request: IncomingMessage) => boolean;
+  /** Who is asking; undefined is answered with 401. Uploads of different owners never meet. Default: everybody is one. */
+  readonly authorize?: (request: IncomingMessage) => string | undefined | Promise<string | undefined>;
   /** What the resource says to a whole file: the answer to its last byte. Default 201 with its key. */
   readonly process?: (file: FinishedFile) => { readonly status: number; readonly text: string };
   /** Whether an upload's URL is gone as soon as the file is whole. Default false. */

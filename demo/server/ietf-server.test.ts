@@ -312,7 +312,7 @@ test('OPTIONS tells what is offered, and to whom', async () => {
   const { on } = await start({
     allowedOrigins: ['https://app.example'],
     limits: { maxSize: 5 },
-    authorize: () => false,
+    authorize: () => undefined,
   });
   const { status, headers } = await on('OPTIONS', '/api/resumable', { origin: 'https://app.example' });
   expect([status, headers['accept-patch'], headers['upload-limit']]).toEqual([

@@ -10,9 +10,12 @@ import { BodyReader } from './body-reader.js';
 import type { FinishedFile } from './file-shelf.js';
 import { limitField, type ProblemType, parseFields, problem, type UploadFields } from './ietf-fields.js';
 import type { IetfServerOptions } from './ietf-options.js';
+import { own } from './own-files.js';
+import { outcomeOf } from './receive-upload.js';
 import { answer, refuse } from './reply.js';
 import { type Turn, Turns } from './turns.js';
 import type { UploadFile } from './upload-file.js';
+import { secretKeyOf } from './upload-key.js';
 import { UploadStore } from './upload-store.js';
 
 export interface IetfServer {
@@ -54,7 +57,7 @@ interface Asked {
 }
 
 export function createIetfServer(options: IetfServerOptions): IetfServer {
-  const { dataDir, path = '/api/resumable', draft = 15, interopVersion = 9 } = options;
+  const { dataDir, path = '/api/resumable', draft = 15, interopVersion = 9, authorize = () => '' } = options;
   const limits = options.limits ?? { maxSize: 10 * 1024 ** 3, maxAgeSeconds: WEEK_SECONDS };
   const opening = UploadStore.open({ folder: dataDir, maxUploads: 1000, now: Date.now });
   opening.catch(() => undefined);
@@ -97,8 +100,8 @@ export function createIetfServer(options: IetfServerOptions): IetfServer {
     return bytes;
   }
 
-  /** Section "Upload Creation". */
-  async function create(asked: Asked): Promise<void> {
+  /** Section "Upload Creation". The URL is hard to guess, and yet leads nowhere for anybody but its `owner`. */
+  async function create(asked: Asked, owner: string): Promise<void> {
     const { request, response, fields } = asked;
     const bytes = checkContent(asked);
     if (fields.complete === undefined) throw refused(400, 'Upload-Complete is needed here.');
@@ -109,13 +112,14 @@ export function createIetfServer(options: IetfServerOptions): IetfServer {
     const field = limitField(limits, 0);
     if (sizeBytes > (limits.maxSize ?? Infinity)) throw refused(413, 'The file is too large.', undefined, field);
     if (sizeBytes < (limits.minSize ?? 0)) throw refused(400, 'The file is too small.', undefined, field);
-    const key = randomBytes(32).toString('hex');
+    const name = randomBytes(32).toString('hex');
+    const key = secretKeyOf(owner, name);
     const metadata = { filename: fields.filename ?? '', filetype: request.headers['content-type'] ?? '' };
     const turn = turns.take(key);
     try {
       const meta = { id: key, sizeBytes, metadata, createdAtMs: Date.now() };
       const file = await (await opening).create(key, meta);
-      const location = `${path}/${key}`;
+      const location = `${path}/${name}`;
       interim(response, { Location: location, ...limitOf(file) });
       await receive(asked, file, 0, turn);
       if (fields.complete) return await finish(asked, file);
@@ -210,7 +214,7 @@ export function createIetfServer(options: IetfServerOptions): IetfServer {
 
   /** The answer of the resource that was uploaded to, marked as such. */
   async function finish({ response }: Asked, file: UploadFile): Promise<void> {
-    await writeFile(mark(file.key), '');
+    await writeFile(mark(file.key), '', { flag: own.w });
     // Its name is all there is of it: safe before anybody is told.
     const folder = await open(dataDir, 'r');
     await folder.sync().finally(() => folder.close());
@@ -233,10 +237,10 @@ export function createIetfServer(options: IetfServerOptions): IetfServer {
     }
   }
 
-  async function route(asked: Asked, key: string): Promise<void> {
+  async function route(asked: Asked, name: string): Promise<void> {
     const { request, response, fields } = asked;
     const { method = '' } = request;
-    const allowed = key === '' ? ['POST', 'OPTIONS'] : ['HEAD', 'PATCH', 'DELETE', 'OPTIONS'];
+    const allowed = name === '' ? ['POST', 'OPTIONS'] : ['HEAD', 'PATCH', 'DELETE', 'OPTIONS'];
     if (method === 'OPTIONS') {
       // The answer to a preflight as well as to a client that wants to know.
       const preflight: OutgoingHttpHeaders = {
@@ -248,13 +252,15 @@ export function createIetfServer(options: IetfServerOptions): IetfServer {
       return void response.writeHead(204, { ...offer, ...preflight, allow: allowed.join(', ') }).end();
     }
     if (!allowed.includes(method)) throw refused(405, 'Method not allowed.', undefined, { allow: allowed.join(', ') });
-    if (options.authorize?.(request) === false) {
+    const owner = await authorize(request);
+    if (owner === undefined) {
       throw refused(401, 'Sign in first.', undefined, { 'www-authenticate': 'Bearer' });
     }
     if (interopVersion !== 'none' && fields.interopVersion !== interopVersion) {
       throw refused(400, `Upload-Draft-Interop-Version must be ${interopVersion}.`);
     }
-    if (method === 'POST') return create(asked);
+    if (method === 'POST') return create(asked, owner);
+    const key = secretKeyOf(owner, name);
     if (method === 'HEAD') return tell(asked, key);
     return method === 'PATCH' ? append(asked, key) : cancel(asked, key);
   }
@@ -275,6 +281,9 @@ export function createIetfServer(options: IetfServerOptions): IetfServer {
       const served = route(asked, pathname.slice(path.length + 1))
         .catch(async (error) => {
           if (response.destroyed || response.headersSent) return void response.destroy();
+          if (outcomeOf(error) === 'disk-full') {
+            return refuse(response, asked.body, 507, problem('The disk is full.'), { 'retry-after': '30' });
+          }
           if (!(error instanceof Refusal)) return refuse(response, asked.body, 500, problem('The server failed.'));
           const headers = { 'content-type': 'application/problem+json', ...error.headers };
           await refuse(response, asked.body, error.status, error.message, headers);

@@ -111,7 +111,7 @@ test('an upload whose time is over may be made again', async () => {
 test('limits and strangers are refused', async () => {
   const { make } = await start({
     maxFileBytes: 10,
-    authorize: (request) => request.headers.get('authorization') === 'x',
+    authorize: ({ headers }) => headers.authorization,
   });
   expect((await make('upload-one', someBytes(1))).status).toBe(401);
   expect((await make('upload-one', someBytes(11), { authorization: 'x' })).status).toBe(413);

@@ -2,12 +2,15 @@
 // wants it. Uploads are named by the `id` in their metadata, so that a client finds one whose first answer was lost.
 // Knows nothing of what else the server serves. One process per folder, unless a `locker` guards them all.
 
-import { mkdir, stat } from 'node:fs/promises';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { mkdir } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { FileStore } from '@tus/file-store';
 import { type DataStore, EVENTS, type Locker, Server, type Upload } from '@tus/server';
 import type { FinishedFile } from './file-shelf.js';
+import { statOwn } from './own-files.js';
 import { answer } from './reply.js';
+import { refusal, TusFileStore } from './tus-file-store.js';
+import { secretKeyOf } from './upload-key.js';
 
 export interface TusServerOptions {
   /** Folder for the bytes, made if absent. */
@@ -22,8 +25,8 @@ export interface TusServerOptions {
   readonly expireAfterMs?: number;
   /** How long an older request may go on after a newer one asked for its upload. Default 500 ms (@tus/server: 3000). */
   readonly lockDrainTimeoutMs?: number;
-  /** Whether the request is allowed; false is answered with 401. Default: every request is. */
-  readonly authorize?: (request: Request) => boolean | Promise<boolean>;
+  /** Who is asking; undefined is answered with 401. Uploads of different owners never meet. Default: everybody is one. */
+  readonly authorize?: (request: IncomingMessage) => string | undefined | Promise<string | undefined>;
   /** Where uploads are kept; without one, files in `dataDir`. */
   readonly datastore?: DataStore;
   /** What keeps two requests from writing one upload. Default: inside this process. */
@@ -47,9 +50,14 @@ const namePattern = /^[\w-]{8,128}$/;
 
 export function createTusServer(options: TusServerOptions): TusServer {
   const { dataDir, path = '/api/tus', maxFileBytes = 10 * 1024 ** 3, expireAfterMs = WEEK_MS, locker } = options;
-  const files = new FileStore({ directory: dataDir, expirationPeriodInMilliseconds: expireAfterMs });
+  const files = new TusFileStore(dataDir, expireAfterMs);
   const datastore = options.datastore ?? files;
   const finished = new Map<string, FinishedFile>();
+  /** Whose request is being handled, and the name of the upload that it makes. */
+  const asking = new AsyncLocalStorage<{ readonly owner: string | undefined; name?: string }>();
+
+  /** What an upload is kept under: another's URL, whatever its name, leads nowhere. */
+  const kept = (name: string) => secretKeyOf(asking.getStore()?.owner ?? '', name);
 
   const server = new Server({
     path,
@@ -63,10 +71,14 @@ export function createTusServer(options: TusServerOptions): TusServer {
     ...(locker && { locker }),
     namingFunction: (_request, metadata) => {
       const id = metadata?.['id'] ?? '';
-      return namePattern.test(id) ? id : crypto.randomUUID();
+      const name = namePattern.test(id) ? id : crypto.randomUUID();
+      Object.assign(asking.getStore() ?? {}, { name });
+      return kept(name);
     },
-    onIncomingRequest: async (request) => {
-      if ((await options.authorize?.(request)) === false) throw refusal(401, 'Sign in first.');
+    generateUrl: (_request, { id }) => `${path}/${asking.getStore()?.name ?? id}`,
+    getFileIdFromRequest: (_request, name = '') => (namePattern.test(name) ? kept(name) : undefined),
+    onIncomingRequest: async () => {
+      if (asking.getStore()?.owner === undefined) throw refusal(401, 'Sign in first.');
     },
     // The store would empty an upload that is made a second time: by a client, or by a browser that repeats a request.
     onUploadCreate: async (_request, { id }) => {
@@ -97,7 +109,7 @@ export function createTusServer(options: TusServerOptions): TusServer {
     await mkdir(dataDir, { recursive: true });
     const whole = (await uploads()).filter(({ offset, size }) => offset === size);
     const dated = await Promise.all(
-      whole.map(async (each) => [each, (await stat(`${dataDir}/${each.id}`)).mtimeMs] as const),
+      whole.map(async (each) => [each, (await statOwn(`${dataDir}/${each.id}`))?.mtimeMs ?? 0] as const),
     );
     for (const [upload, atMs] of dated.sort(([, a], [, b]) => a - b)) note(upload, Math.round(atMs));
   }
@@ -107,6 +119,14 @@ export function createTusServer(options: TusServerOptions): TusServer {
     for (const upload of await uploads()) {
       if (upload.offset !== upload.size && isOver(upload, expireAfterMs)) await files.remove(upload.id);
     }
+  }
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { authorize = () => '' } = options;
+    request.on('error', () => undefined);
+    // Asked before @tus/server sees the request: only then it knows whose names are meant.
+    const owner = request.method === 'OPTIONS' ? undefined : await authorize(request);
+    await asking.run({ owner }, () => server.handle(request, response));
   }
 
   const loading = load();
@@ -120,7 +140,7 @@ export function createTusServer(options: TusServerOptions): TusServer {
       if (pathname !== path && !pathname.startsWith(`${path}/`)) return false;
       // @tus/server gives out files too; on Node 20 a viewer that goes away in the middle ends the whole process (undici).
       if (request.method === 'GET') answer(response, 405, 'Method not allowed.', { allow: ALLOWED });
-      else void server.handle(request, response).catch(() => response.destroy());
+      else void serve(request, response).catch(() => response.destroy());
       return true;
     },
     async finished() {
@@ -142,9 +162,4 @@ async function exists(datastore: DataStore, id: string): Promise<boolean> {
 
 function isOver({ creation_date }: Upload, expireAfterMs: number): boolean {
   return expireAfterMs > 0 && Date.parse(creation_date ?? '') + expireAfterMs < Date.now();
-}
-
-/** What @tus/server takes an answer from. */
-function refusal(status_code: number, body: string): Error {
-  return Object.assign(new Error(body), { status_code, body: `${body}\n` });
 }

@@ -2,6 +2,7 @@
 // Knows neither HTTP nor the other uploads.
 
 import { open } from 'node:fs/promises';
+import { own } from './own-files.js';
 
 /** What was declared when the upload was made. Written once, never changed. */
 export interface UploadMeta {
@@ -22,7 +23,7 @@ export interface DataFile {
 
 export type OpenDataFile = (path: string) => Promise<DataFile>;
 
-export const openDataFile: OpenDataFile = (path) => open(path, 'r+');
+export const openDataFile: OpenDataFile = (path) => open(path, own['r+']);
 
 interface Start {
   readonly heldBytes: number;

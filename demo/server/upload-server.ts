@@ -1,7 +1,6 @@
 // The HTTP contract of the byte-offset protocol: who is asked, what is answered, what is told to the log. Knows
 // neither how bytes reach the disk nor what else the server serves.
 
-import { createHash } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BodyReader } from './body-reader.js';
@@ -11,6 +10,7 @@ import { answer, refuse } from './reply.js';
 import { BadRequest, parseFileId, parseUploadClaim } from './request-headers.js';
 import { Turns } from './turns.js';
 import type { UploadFile } from './upload-file.js';
+import { keyOf } from './upload-key.js';
 import { type UploadServerOptions, uploadServerDefaults } from './upload-options.js';
 import { UploadStore } from './upload-store.js';
 
@@ -194,11 +194,4 @@ export function createUploadServer(given: UploadServerOptions): UploadServer {
       await Promise.all(running);
     },
   };
-}
-
-/** The name of an upload's files: hex, whatever the id holds. Ids have no NUL, so owner and id cannot run together. */
-function keyOf(owner: string, fileId: string): string {
-  return createHash('sha256')
-    .update(owner === '' ? fileId : `${owner}\0${fileId}`)
-    .digest('hex');
 }

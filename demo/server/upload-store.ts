@@ -2,8 +2,9 @@
 // path. What is on disk is the truth: held = size of the file, finished = held is the declared size. Knows no HTTP.
 // One process per folder: nothing here guards against a second one.
 
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { own, readOwn, statOwn } from './own-files.js';
 import { type OpenDataFile, openDataFile, UploadFile, type UploadMeta } from './upload-file.js';
 
 export interface StoreOptions {
@@ -85,10 +86,12 @@ export class UploadStore {
     const path = this.#path(key, dataEnd);
     try {
       // The bytes' file comes first, emptied: JSON without it would be an upload that cannot be written.
-      await writeFile(path, '');
+      await writeFile(path, '', { flag: own.w });
       await this.#writeMeta(key, meta);
     } catch (error) {
       this.#unfinished.delete(key);
+      // On a full disk, what is half made would take the rest of it.
+      for (const end of [dataEnd, '.tmp', metaEnd]) await rm(this.#path(key, end), { force: true });
       throw error;
     }
     const start = { heldBytes: 0, promisedBytes: 0, touchedAtMs: meta.createdAtMs };
@@ -134,8 +137,8 @@ export class UploadStore {
 
   async #load(key: string): Promise<void> {
     const path = this.#path(key, dataEnd);
-    const meta = keyPattern.test(key) ? parseMeta(await readFile(this.#path(key, metaEnd), 'utf8')) : undefined;
-    const found = await stat(path).catch(() => undefined);
+    const meta = keyPattern.test(key) ? parseMeta(await readOwn(this.#path(key, metaEnd))) : undefined;
+    const found = await statOwn(path);
     if (meta === undefined || found === undefined) return;
     // On file systems that put data before size (ext4's default, XFS, APFS, ZFS) the size alone is proof of the bytes.
     const heldBytes = Math.min(found.size, meta.sizeBytes);
@@ -150,7 +153,7 @@ export class UploadStore {
 
   async #writeMeta(key: string, meta: UploadMeta): Promise<void> {
     const draft = this.#path(key, '.tmp');
-    const handle = await open(draft, 'w');
+    const handle = await open(draft, own.w);
     try {
       await handle.writeFile(JSON.stringify(meta));
       await handle.sync();

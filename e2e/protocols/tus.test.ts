@@ -276,7 +276,7 @@ describe('refusals', () => {
     let signedIn = true;
     const stage = await setStage(
       () => ({ pieceSize: 100_000, headers: () => ({ Authorization: signedIn ? 'Bearer good' : 'Bearer old' }) }),
-      { authorize: (request) => request.headers.get('authorization') === 'Bearer good' },
+      { authorize: ({ headers }) => (headers.authorization === 'Bearer good' ? 'ann' : undefined) },
     );
     const file = fileOf('a.bin', 300_000);
     stage.front.fault = ({ method, nth: index }) => {

@@ -2,7 +2,7 @@
 
 import { Readable } from 'node:stream';
 import { world } from '../world/world.js';
-import { DiskError, type DiskFile } from './memory-disk.js';
+import { DiskError, DiskFile } from './memory-disk.js';
 
 const disk = () => world().disk;
 
@@ -26,17 +26,28 @@ function room(): void {
   if (disk().isFull) throw new DiskError('ENOSPC', 'write');
 }
 
+/** Links there are none on this disk. */
+export const constants = {
+  O_RDONLY: 0,
+  O_WRONLY: 1,
+  O_RDWR: 2,
+  O_CREAT: 64,
+  O_TRUNC: 512,
+  O_APPEND: 1024,
+  O_NOFOLLOW: 0,
+};
+
 class Handle {
   readonly #path: string;
   readonly #file: DiskFile | undefined;
   readonly #appends: boolean;
 
-  constructor(path: string, flags: string) {
+  constructor(path: string, flags: number) {
     this.#path = path;
-    this.#appends = flags === 'a';
+    this.#appends = (flags & constants.O_APPEND) !== 0;
     const isFolder = disk().folders.has(path);
-    if (!isFolder && flags !== 'w' && flags !== 'a') disk().find(path);
-    if (flags === 'w') disk().make(path);
+    if (!isFolder && !(flags & constants.O_CREAT)) disk().find(path);
+    if (flags & constants.O_TRUNC) disk().make(path);
     this.#file = isFolder ? undefined : (disk().files.get(path) ?? disk().make(path));
   }
 
@@ -73,12 +84,18 @@ class Handle {
     return step(() => this.#file?.truncate(size));
   }
 
+  createReadStream(): Readable {
+    return Readable.from([Buffer.from(this.#file?.bytes ?? [])]);
+  }
+
   close(): Promise<void> {
     return step(() => undefined);
   }
 }
 
-export const open = (path: string, flags = 'r') => step(() => new Handle(path, flags));
+/** The only text for flags is `r`, for folders. */
+export const open = (path: string, flags: number | string) =>
+  step(() => new Handle(path, typeof flags === 'string' ? constants.O_RDONLY : flags));
 export const mkdir = (path: string, _options?: unknown) => step(() => void disk().folders.add(path));
 export const readdir = (folder: string) =>
   step(() => {
@@ -89,7 +106,7 @@ export const readdir = (folder: string) =>
     }
     return names.sort();
   });
-export const readFile = (path: string, _encoding?: string) =>
+export const readFile = (path: string, _options?: unknown) =>
   step(() => Buffer.from(disk().find(path).bytes).toString());
 export const rename = (from: string, to: string) =>
   step(() => {
@@ -97,17 +114,17 @@ export const rename = (from: string, to: string) =>
     disk().files.delete(from);
   });
 export const rm = (path: string, _options?: unknown) => step(() => void disk().files.delete(path));
-export const stat = (path: string) =>
+export const lstat = (path: string) =>
   step(() => {
-    const { bytes, changedAtMs } = disk().find(path);
-    return { size: bytes.length, mtimeMs: changedAtMs };
+    const isFolder = disk().folders.has(path);
+    const { bytes, changedAtMs } = isFolder ? new DiskFile() : disk().find(path);
+    return { size: bytes.length, mtimeMs: changedAtMs, isFile: () => !isFolder, isDirectory: () => isFolder };
   });
 export const truncate = (path: string, size: number) => step(() => disk().find(path).truncate(size));
-export const writeFile = (path: string, data: unknown, options?: { flag?: string }) =>
+export const writeFile = (path: string, data: unknown, options: { flag: number }) =>
   step(() => {
     room();
-    const file = options?.flag === 'a' ? (disk().files.get(path) ?? disk().make(path)) : disk().make(path);
+    const file = options.flag & constants.O_APPEND ? (disk().files.get(path) ?? disk().make(path)) : disk().make(path);
     file.write(bytesOf(data), file.bytes.length);
   });
 export const statfs = () => step(() => ({ bavail: 1, bsize: 1 }));
-export const createReadStream = (path: string) => Readable.from([Buffer.from(disk().find(path).bytes)]);

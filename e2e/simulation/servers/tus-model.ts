@@ -4,9 +4,9 @@
 
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { BodyReader } from '../../../demo/server/body-reader.js';
-import { keyOf } from '../../../demo/server/chunk-store.js';
 import { type Turn, Turns } from '../../../demo/server/turns.js';
 import type { UploadFile } from '../../../demo/server/upload-file.js';
+import { keyOf } from '../../../demo/server/upload-key.js';
 import { UploadStore } from '../../../demo/server/upload-store.js';
 
 const PATH = '/api/tus';
