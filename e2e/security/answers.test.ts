@@ -17,6 +17,8 @@ const http = {
 } as const;
 const get = (url: string) => requestOnce(url, { method: 'GET' }, http);
 
+const photo = { id: 'a', endpoint: 'photos', name: 'a', type: '', lastModifiedMs: 0, metadata: {} };
+
 /** Streams until the other side has had enough. */
 function endless(sent: { bytes: number; ended: boolean }, head: string | Buffer = ''): RequestListener {
   const block = Buffer.alloc(1 << 20, '7');
@@ -64,19 +66,39 @@ test('a signer whose answer has no end is read to a bound, and tried again', asy
     sleep: () => new Promise(() => {}),
     nowMs: () => 0,
   };
-  const upload = {
-    id: 'a',
-    endpoint: 'photos',
-    name: 'a',
-    type: '',
-    sizeBytes: 20_000_000,
-    lastModifiedMs: 0,
-    metadata: {},
-  };
-  const probing = s3({ sign: () => fetch(url) }).create?.(upload, io, { repeated: false });
+  const probing = s3({ sign: () => fetch(url) }).create?.({ ...photo, sizeBytes: 20_000_000 }, io, { repeated: false });
   await expect(probing).rejects.toMatchObject({ verdict: 'unreachable' });
   await expect.poll(() => sent.ended).toBe(true);
   expect(sent.bytes).toBeLessThan(100_000_000);
+});
+
+test('a list of parts of 50 MB is read to a bound, and believed in nothing', async () => {
+  const part = (n: number) => `<Part><PartNumber>${n}</PartNumber><ETag>x</ETag><Size>8388608</Size></Part>`;
+  const sent = { bytes: 0 };
+  const url = await serve(async (_, response) => {
+    response.on('error', () => {});
+    response.write('<ListPartsResult>');
+    for (let n = 1; sent.bytes < 50_000_000 && !response.destroyed; n += 1000) {
+      const block = Array.from({ length: 1000 }, (_, index) => part(n + index)).join('');
+      sent.bytes += block.length;
+      if (!response.write(block)) {
+        await new Promise((resolve) => void response.once('drain', resolve).once('close', resolve));
+      }
+    }
+    response.end('</ListPartsResult>');
+  });
+  const io: Io = {
+    request: (target, options) => requestOnce(target, options, http),
+    bytes: async () => new Blob(),
+    sleep: () => new Promise(() => {}),
+    nowMs: () => 0,
+  };
+  const upload = { ...photo, sizeBytes: 10_000 * 8_388_608 };
+  const state = { uploadId: 'U', partBytes: 8_388_608 };
+  const context = { unsettled: false, finalSent: false, heldBytes: 0 };
+  const probing = s3({ sign: async () => ({ url }) }).probe(upload, state, io, context);
+  await expect(probing).rejects.toMatchObject({ verdict: 'unreachable', code: 'unexpected-answer' });
+  expect(sent.bytes).toBeLessThan(20_000_000);
 });
 
 test.each([301, 302, 303, 307, 308])(

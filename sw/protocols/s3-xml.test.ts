@@ -85,3 +85,72 @@ describe('no document', () => {
     expect(performance.now() - startedAtMs).toBeLessThan(1000);
   });
 });
+
+describe('the worst that a server can write', () => {
+  const laughs = Array.from({ length: 10 }, (_, n) => `<!ENTITY l${n + 1} "${`&l${n};`.repeat(10)}">`).join('');
+  test.each([
+    ['entities that grow to billions', `<!DOCTYPE a [<!ENTITY l0 "ha">${laughs}]><A>&l10;</A>`],
+    [
+      'an entity that is long and often used',
+      `<!DOCTYPE a [<!ENTITY b "${'x'.repeat(1000)}">]><A>${'&b;'.repeat(1000)}</A>`,
+    ],
+    ['an entity from a file', '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><A>&b;</A>'],
+    ['an entity from another server', '<!DOCTYPE a SYSTEM "https://evil.example/a.dtd"><A/>'],
+    ['a parameter entity', '<!DOCTYPE a [<!ENTITY % b "c"> %b;]><A/>'],
+    ['entities behind a declaration', `${DECLARATION}<!DOCTYPE a [<!ENTITY b "c">]><A>&b;</A>`],
+    ['entities behind the root', '<A/><!DOCTYPE a>'],
+    ['an entity that calls itself by number', '<A>&#38;#38;#60;B/&#62;</A>x'],
+    ['CDATA that hides an element', '<A><![CDATA[<PartNumber>1</PartNumber>]]></A>'],
+    ['CDATA around a value', '<A><PartNumber><![CDATA[1]]></PartNumber></A>'],
+    ['CDATA in CDATA', '<A><![CDATA[<![CDATA[x]]]]></A>'],
+    ['CDATA without an end', '<A><![CDATA[x</A>'],
+    ['a comment before the root', '<!-- x --><A/>'],
+    ['a comment around an element', '<A><!-- <B>1</B> --></A>'],
+    ['a comment in a value', '<A><B>1<!-- x -->2</B></A>'],
+    ['a comment in a name', '<A><B<!-- x -->>1</B></A>'],
+    ['a comment without an end', '<A><!-- x</A>'],
+    ['a style sheet', '<?xml-stylesheet href="https://evil.example/a.xsl"?><A/>'],
+    ['UTF-16 that is read as UTF-8', Buffer.from('<A><B>1</B></A>', 'utf16le').toString('utf8')],
+    ['UTF-7', '+ADw-A+AD4-1+ADw-/A+AD4-'],
+    ['UTF-8 that is read as UTF-16', Buffer.from('<A><B>1</B></A> ').toString('utf16le')],
+    ['an element too deep by one', `${'<A>'.repeat(16)}${'</A>'.repeat(16)}`],
+    ['names that differ in case', '<A></a>'],
+    ['names that only look alike', '<A></\u0410>'],
+  ])('what a hostile server writes is no document: %s', (_, document) => {
+    expect(parseXml(document)).toBeUndefined();
+  });
+
+  test('nor is any beginning of one', () => {
+    const whole = `${DECLARATION}<A b="c"><B>1</B><C/><D>&quot;&#34;</D></A>`;
+    expect(parseXml(whole)).toBeDefined();
+    for (let end = 0; end < whole.length; end += 1)
+      expect(parseXml(whole.slice(0, end)), whole.slice(0, end)).toBeUndefined();
+  });
+});
+
+describe('what is odd, and yet a document, is read without surprise', () => {
+  test.each<[string, string, readonly [name: string, text: string][]]>([
+    [
+      'an element twice: both are there, the first one counts',
+      '<A><B>1</B><B>2</B></A>',
+      [
+        ['B', '1'],
+        ['B', '2'],
+      ],
+    ],
+    ['an attribute twice', '<A b="1" b="2"><B>1</B></A>', [['B', '1']]],
+    ['a prefix, which is part of the name', '<A><s3:B xmlns:s3="x">1</s3:B></A>', [['s3:B', '1']]],
+    ['another encoding than it says', '<?xml version="1.0" encoding="UTF-16"?><A><B>文</B></A>', [['B', '文']]],
+    ['a byte order mark', '\ufeff<A><B>1</B></A>', [['B', '1']]],
+    ['an entity of an entity: decoded once', '<A><B>&amp;amp;lt;</B></A>', [['B', '&amp;lt;']]],
+    ['text around an element: joined', '<A><B>1<C/>2</B></A>', [['B', '12']]],
+    ['markup written in entities: text', '<A><B>&lt;C&gt;1&lt;/C&gt;</B></A>', [['B', '<C>1</C>']]],
+  ])('%s', (_, document, children) => {
+    const root = parseXml(document);
+    expect(root?.children.map(({ name, text }) => [name, text])).toEqual(children);
+  });
+
+  test('as deep as S3 goes, and deeper', () => {
+    expect(parseXml(`${'<A>'.repeat(15)}x${'</A>'.repeat(15)}`)).toBeDefined();
+  });
+});

@@ -238,6 +238,12 @@ describe('asking what is held', () => {
   test.each<[string, Said]>([
     ['a marker that stands still', page([part(1)], next(0))],
     ['a marker that is none', page([part(1)], next('x'))],
+    ['a marker beyond the last part', page([], next(4))],
+    ['comments around a key', page([part(1).replace('<Size>', '<!-- --><Size>')])],
+    ['CDATA in a key', page([part(1).replace('>1<', '><![CDATA[1]]><')])],
+    ['a key with a prefix', page([part(1).replaceAll('PartNumber', 's3:PartNumber')])],
+    ['entities of its own', { text: `<!DOCTYPE a [<!ENTITY b "1">]>${page([part(1)]).text}` }],
+    ['a part within a part', page([`<Part>${part(1)}</Part>`])],
     ['no marker', page([part(1)], ' ')],
     ['a part twice', page([part(1), part(1)])],
     ['parts out of order', page([part(2), part(1)])],
@@ -251,6 +257,39 @@ describe('asking what is held', () => {
     ['nothing', {}],
   ])('%s makes no sense: waited for, never believed', async (_, said) => {
     expect(await probe(bucketSaying(said))).toMatchObject({ verdict: 'unreachable', code: 'unexpected-answer' });
+  });
+
+  const odd = [
+    '1e3',
+    '1E0',
+    '-1',
+    '+1',
+    '0x1',
+    '1.0',
+    '1.',
+    ' 1',
+    '1\n',
+    '',
+    '１',
+    '٣',
+    '1,000',
+    '1_0',
+    'NaN',
+    'Infinity',
+    '9'.repeat(16),
+  ];
+  test.each(odd)('%j is no number of a part, and no size', async (text) => {
+    const number = part(1).replace('>1<', `>${text}<`);
+    const size = part(1).replace(`>${PART}<`, `>${text}<`);
+    for (const said of [number, size]) {
+      expect(said).not.toBe(part(1));
+      expect(await probe(bucketSaying(page([said])))).toMatchObject({ code: 'unexpected-answer' });
+    }
+  });
+
+  test('a key twice: the first one counts', async () => {
+    const twice = part(1).replace('<Size>', '<PartNumber>2</PartNumber><Size>');
+    expect(await probe(bucketSaying(page([twice])))).toEqual({ held: [[0, PART]] });
   });
 
   test('a part beyond the file is none of it: a new upload', async () => {
