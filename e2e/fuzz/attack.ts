@@ -18,14 +18,23 @@ export interface Target {
 export interface Damage {
   /** How often each status was answered; 0: the connection ended without an answer. */
   readonly statuses: Map<number, number>;
+  /** How often each method was answered with 2xx. */
+  readonly taken: Map<string, number>;
   /** What should not have been, with the number of the request that did it. */
   readonly faults: string[];
 }
 
 export const CANARY = 'the canary lives';
-const AT_ONCE = 16;
+const AT_ONCE = 48;
 /** Every request is over when its sender is: no server waits longer. */
 const LIMIT_MS = 20_000;
+/** A sender that says no more waits so long for an answer, then ends; what it announced and did not send stays away. */
+const PATIENCE_MS = 400;
+/** After an answer, for a second one. */
+const PAUSE_MS = 5;
+
+/** The first answer that is more than an interim one. */
+const final = /^HTTP\/1\.1 ([2-5]\d\d) /m;
 
 /** `onProgress` is called after every `everyNth` request, while the others go on. */
 export async function attack(
@@ -37,15 +46,21 @@ export async function attack(
     everyNth = 1000,
   }: { seed: number; requests: number; everyNth?: number; onProgress?: () => Promise<void> },
 ): Promise<Damage> {
-  const damage: Damage = { statuses: new Map(), faults: [] };
+  const damage: Damage = { statuses: new Map(), taken: new Map(), faults: [] };
+  const count = <Key>(of: Map<Key, number>, key: Key) => of.set(key, (of.get(key) ?? 0) + 1);
+  // Learned from the answers: else nothing would ever reach an upload of a server that names them by chance.
+  const places = new Map<number, string>();
   let next = 0;
   const lane = async () => {
     while (next < requests && damage.faults.length < 10) {
       const nth = next++;
-      const request = hostileRequest(new Dice(seed, target.protocol, nth), target.protocol);
+      const request = hostileRequest(new Dice(seed, target.protocol, nth), target.protocol, places);
       const answer = await send(target.port, request);
-      const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? 0);
-      damage.statuses.set(status, (damage.statuses.get(status) ?? 0) + 1);
+      const status = Number(final.exec(answer)?.[1] ?? 0);
+      count(damage.statuses, status);
+      if (status >= 200 && status < 300) count(damage.taken, request.method);
+      const place = /^location: [\w/]+\/([\w-]+)\r$/im.exec(answer)?.[1];
+      if (place !== undefined) places.set(request.nth, place);
       const fault = faultIn(answer, status);
       if (fault)
         damage.faults.push(
@@ -80,18 +95,26 @@ function send(port: number, { bytes, way, cutAt }: HostileRequest): Promise<stri
     }, LIMIT_MS);
     socket.on('data', (data) => {
       if (answer.length < 65_536) answer += data.toString('latin1');
+      // A client that ends sooner is hung up on before a slow server has answered.
+      if (final.test(answer)) patience(PAUSE_MS);
     });
+    let waiting: NodeJS.Timeout | undefined;
+    const patience = (ms: number) => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => socket.end(), ms);
+    };
     socket.on('error', () => {});
     socket.on('close', () => {
       clearTimeout(limit);
+      clearTimeout(waiting);
       resolve(answer);
     });
-    if (way === 'whole') return void socket.end(bytes);
+    if (way === 'whole') return void socket.write(bytes, () => patience(PATIENCE_MS));
     if (way === 'cut') return void socket.write(bytes.subarray(0, cutAt), () => socket.resetAndDestroy());
     let at = 0;
     const drip = () => {
       if (socket.destroyed) return;
-      if (at >= 60) return void socket.end(bytes.subarray(at));
+      if (at >= 60) return void socket.write(bytes.subarray(at), () => patience(PATIENCE_MS));
       socket.write(bytes.subarray(at, ++at));
       setImmediate(drip);
     };

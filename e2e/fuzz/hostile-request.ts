@@ -11,6 +11,9 @@ export interface HostileRequest {
   /** `whole`: sent, then ended. `cut`: reset after `cutAt` bytes. `drip`: the first bytes come one by one. */
   readonly way: 'whole' | 'cut' | 'drip';
   readonly cutAt: number;
+  readonly method: string;
+  /** Which file of the pool it is about. */
+  readonly nth: number;
 }
 
 /** Made nowhere if all is well. */
@@ -55,8 +58,8 @@ const ids = [
   '__proto__',
   'constructor',
   'con',
-  'a'.repeat(1024),
-  'a'.repeat(1025),
+  'a'.repeat(4096),
+  'a'.repeat(4097),
   'b'.repeat(9000),
   '\xff\xfe',
   '%E7%8C%AB',
@@ -131,15 +134,19 @@ const methods = [
   'POST\0',
   'X'.repeat(300),
 ];
+// Deleted seldom, so that there is something to reach.
+const resourceVerbs = ['POST', 'POST', 'POST', 'PATCH', 'PATCH', 'PATCH', 'HEAD', 'HEAD', 'DELETE', 'OPTIONS'];
 const usual: Readonly<Record<Fuzzed, readonly [path: string, methods: readonly string[]]>> = {
   'byte-offset': ['/api/upload', ['POST', 'POST', 'GET']],
-  chunks: ['/api/chunks', ['POST', 'POST', 'GET', 'DELETE']],
-  tus: ['/api/tus', ['POST', 'PATCH', 'HEAD', 'DELETE', 'OPTIONS']],
-  ietf: ['/api/resumable', ['POST', 'PATCH', 'HEAD', 'DELETE', 'OPTIONS']],
+  chunks: ['/api/chunks', ['POST', 'POST', 'POST', 'POST', 'GET', 'GET', 'DELETE']],
+  tus: ['/api/tus', resourceVerbs],
+  ietf: ['/api/resumable', resourceVerbs],
 };
 
 /** What a request says; each part of it right, or nonsense, as the dice have it. */
 interface Story {
+  /** True as often as `probability` has it; always, in a request without a fault. */
+  readonly mostly: (probability: number) => boolean;
   readonly id: () => string;
   readonly name: () => string;
   readonly size: () => string;
@@ -147,93 +154,111 @@ interface Story {
   readonly body: Uint8Array;
 }
 
-/** A small pool of files, so that requests meet on one; every second request is right but for a place or two. */
-function storyOf(dice: Dice): Story {
+/** So few that there is an upload for most of them at any time. */
+const FILES = 12;
+
+/**
+ * A small pool of files, so that requests meet on one. Some requests are without a fault: they make the uploads that the
+ * others are after. Most of the rest are right but for a place or two.
+ */
+function storyOf(dice: Dice, nth: number, place: string): Story {
+  const isSound = dice.chance(0.25);
+  const mostly = (probability: number) => isSound || dice.chance(probability);
   const right = dice.chance(0.5) ? 0.95 : 0.4;
-  const nth = dice.between(1, 40);
   const sizeBytes = nth * 20;
-  const half = dice.chance(0.4) ? sizeBytes / 2 : sizeBytes;
+  const bodyBytes = dice.pick([0, sizeBytes / 2, sizeBytes / 2, sizeBytes]);
   const number = (truth: number) =>
-    dice.chance(right) ? String(truth) : dice.pick([...numbers, String(dice.between(0, 300))]);
+    mostly(right) ? String(truth) : dice.pick([...numbers, String(dice.between(0, 300))]);
   const wild = dice.chance(0.1) ? 70_000 : 300;
   return {
-    id: () => (dice.chance(right) ? `file-${nth}` : dice.pick(ids)),
-    name: () => (dice.chance(right) ? `fuzzed-${nth}` : dice.pick(ids)),
+    mostly,
+    id: () => (mostly(right) ? `file-${nth}` : dice.pick(ids)),
+    name: () => (mostly(right) ? place : dice.pick(ids)),
     size: () => number(sizeBytes),
-    offset: () => number(dice.chance(0.3) ? half : 0),
-    body: dice.bytes(dice.chance(right) ? half : dice.between(0, wild)),
+    offset: () => number(dice.pick([0, 0, sizeBytes / 2])),
+    body: dice.bytes(mostly(right) ? bodyBytes : dice.between(0, wild)),
   };
 }
 
-export function hostileRequest(dice: Dice, protocol: Fuzzed): HostileRequest {
-  const story = storyOf(dice);
+/** `places`: where the files of the pool are, at a server that gives names of its own. */
+export function hostileRequest(dice: Dice, protocol: Fuzzed, places: ReadonlyMap<number, string>): HostileRequest {
+  const nth = dice.between(1, FILES);
+  const story = storyOf(dice, nth, places.get(nth) ?? `fuzzed-${nth}`);
   const [, verbs] = usual[protocol];
-  const method = dice.chance(0.9) ? dice.pick(verbs) : dice.pick(methods);
-  const target = dice.chance(0.12) ? dice.pick(plain) : addressOf(dice, protocol, method, story);
-  const headers = headersOf(dice, protocol, story);
+  const { mostly } = story;
+  const method = mostly(0.9) ? dice.pick(verbs) : dice.pick(methods);
+  const target = mostly(0.88) ? addressOf(dice, protocol, method, story) : dice.pick(plain);
+  const headers = headersOf(dice, protocol, method, story);
   const content = protocol === 'chunks' && dice.chance(0.6) ? form(dice, headers, story) : Buffer.from(story.body);
-  const lines = headers.filter(() => dice.chance(0.97)).map(([name, value]) => `${name}: ${value}\r\n`);
-  const version = dice.chance(0.97) ? 'HTTP/1.1' : dice.pick(['HTTP/1.0', 'HTTP/9.9', 'HTTP/1.1 ', '']);
-  const head = `${method} ${target} ${version}\r\n${lines.join('')}${lengthOf(dice, content.length)}\r\n`;
+  const lines = headers.filter(() => mostly(0.97)).map(([name, value]) => `${name}: ${value}\r\n`);
+  const version = mostly(0.97) ? 'HTTP/1.1' : dice.pick(['HTTP/1.0', 'HTTP/9.9', 'HTTP/1.1 ', '']);
+  const head = `${method} ${target} ${version}\r\n${lines.join('')}${lengthOf(dice, story, content.length)}\r\n`;
   const once = Buffer.concat([Buffer.from(head, 'latin1'), content]);
-  const bytes = dice.chance(0.05) ? Buffer.concat([once, once]) : scrambled(dice, once);
-  const way = dice.chance(0.8) ? 'whole' : dice.pick(['cut', 'drip'] as const);
-  return { bytes, way, cutAt: dice.between(0, bytes.length) };
+  const bytes = mostly(0.95) ? scrambled(dice, story, once) : Buffer.concat([once, once]);
+  const way = mostly(0.8) ? 'whole' : dice.pick(['cut', 'drip'] as const);
+  return { bytes, way, cutAt: dice.between(0, bytes.length), method, nth };
 }
 
-function addressOf(dice: Dice, protocol: Fuzzed, method: string, { id, name, size, offset }: Story): string {
+function addressOf(dice: Dice, protocol: Fuzzed, method: string, { mostly, id, name, size, offset }: Story): string {
   const [path] = usual[protocol];
-  if (protocol === 'byte-offset') return (method === 'GET') === dice.chance(0.95) ? '/api/status' : path;
-  if (protocol !== 'chunks') return (method === 'POST') === dice.chance(0.95) ? path : `${path}/${name()}`;
-  const hash = dice.chance(0.9) ? '' : dice.pick(['zz', 'a'.repeat(32)]);
+  if (protocol === 'byte-offset') return (method === 'GET') === mostly(0.95) ? '/api/status' : path;
+  if (protocol !== 'chunks') return (method === 'POST') === mostly(0.95) ? path : `${path}/${name()}`;
+  const hash = mostly(0.9) ? '' : dice.pick(['zz', 'a'.repeat(32)]);
   const query = `?id=${id()}&size=${size()}&chunkSize=${size()}&index=${offset()}&hash=${hash}`;
   return dice.chance(0.2) ? `${path}/merge${query}` : path + query;
 }
 
-function headersOf(dice: Dice, protocol: Fuzzed, { id, name, size, offset }: Story): [string, string][] {
-  const common: [string, string][] = [
-    ['Host', dice.chance(0.95) ? 'localhost' : dice.pick(['evil.example', '', '\0'])],
-  ];
-  if (dice.chance(0.1)) common.push(['Origin', dice.pick(['https://evil.example', 'null', 'x\tY'])]);
-  if (dice.chance(0.1))
+function headersOf(
+  dice: Dice,
+  protocol: Fuzzed,
+  method: string,
+  { mostly, id, name, size, offset }: Story,
+): [string, string][] {
+  const common: [string, string][] = [['Host', mostly(0.95) ? 'localhost' : dice.pick(['evil.example', '', '\0'])]];
+  if (!mostly(0.9)) common.push(['Origin', dice.pick(['https://evil.example', 'null', 'x\tY'])]);
+  if (!mostly(0.9))
     common.push([
       'Range',
       dice.pick(['bytes=0-', 'bytes=-1', 'bytes=9-1', 'bytes=0-0,1-1', `bytes=${offset()}-${size()}`]),
     ]);
-  if (dice.chance(0.02)) common.push([dice.pick(['X', 'X Y', '', 'Cookie']), 'y'.repeat(dice.between(0, 20_000))]);
-  const flag = () => (dice.chance(0.9) ? dice.pick(['?0', '?1']) : dice.pick(['?2', 'true', '']));
+  if (!mostly(0.98)) common.push([dice.pick(['X', 'X Y', '', 'Cookie']), 'y'.repeat(dice.between(0, 20_000))]);
+  const flag = () => (mostly(0.9) ? dice.pick(['?0', '?0', '?1']) : dice.pick(['?2', 'true', '']));
   const named = Buffer.from(name()).toString('base64');
   const own: Readonly<Record<Fuzzed, () => [string, string][]>> = {
     'byte-offset': () => [
       ['X-File-Id', id()],
       ['X-Start-Byte', offset()],
       ['X-File-Size', size()],
-      ['X-File-Metadata', dice.chance(0.85) ? '{}' : dice.pick(texts)],
+      ['X-File-Metadata', mostly(0.85) ? '{}' : dice.pick(texts)],
     ],
     chunks: () => [['Content-Type', dice.pick(types)]],
     tus: () => [
-      ['Tus-Resumable', dice.pick(['1.0.0', '1.0.0', '1.0.0', '1.0.0', '1.0.0', '0'])],
-      ['Upload-Length', size()],
+      ['Tus-Resumable', mostly(0.8) ? '1.0.0' : '0'],
+      // @tus/server takes none with a body to an upload whose length is known.
+      ...(method === 'PATCH' && mostly(0.9) ? [] : [['Upload-Length', size()] satisfies [string, string]]),
       ['Upload-Offset', offset()],
-      ['Upload-Metadata', dice.chance(0.85) ? `id ${named},filename ${named}` : dice.pick([',', '=', 'id'])],
-      ['Content-Type', dice.chance(0.9) ? 'application/offset+octet-stream' : dice.pick(types)],
+      ['Upload-Metadata', mostly(0.85) ? `id ${named},filename ${named}` : dice.pick([',', '=', 'id'])],
+      ['Content-Type', mostly(0.9) ? 'application/offset+octet-stream' : dice.pick(types)],
     ],
     ietf: () => [
-      ['Upload-Draft-Interop-Version', dice.chance(0.9) ? '9' : size()],
+      ['Upload-Draft-Interop-Version', mostly(0.9) ? '9' : size()],
       ['Upload-Complete', flag()],
       ['Upload-Length', size()],
       ['Upload-Offset', offset()],
-      ['Content-Type', dice.chance(0.9) ? 'application/partial-upload' : dice.pick(types)],
-      ['Content-Disposition', dice.pick([`inline; filename*=UTF-8''${up}${MARK}`, "filename*=UTF-8''%", 'filename="'])],
+      ['Content-Type', mostly(0.9) ? 'application/partial-upload' : dice.pick(types)],
+      [
+        'Content-Disposition',
+        mostly(0.3) ? `inline; filename*=UTF-8''${up}${MARK}` : dice.pick(["filename*=UTF-8''%", 'filename="']),
+      ],
     ],
   };
   return [...common, ...own[protocol]()];
 }
 
 /** A form that is nearly right; takes the place of whatever Content-Type was said. */
-function form(dice: Dice, headers: [string, string][], { id, size, offset, body }: Story): Buffer {
+function form(dice: Dice, headers: [string, string][], { mostly, id, size, offset, body }: Story): Buffer {
   headers.splice(0, headers.length, ['Host', 'localhost'], ['Content-Type', 'multipart/form-data; boundary=b']);
-  const metadata = dice.chance(0.85) ? '{}' : dice.pick(texts);
+  const metadata = mostly(0.85) ? '{}' : dice.pick(texts);
   const fields = { id: id(), size: size(), chunkSize: size(), index: offset(), metadata, name: id() };
   const parts = Object.entries(fields).map(
     ([name, value]) => `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
@@ -242,12 +267,12 @@ function form(dice: Dice, headers: [string, string][], { id, size, offset, body 
   return Buffer.concat([
     Buffer.from(parts.join('') + file, 'latin1'),
     body,
-    Buffer.from(dice.chance(0.8) ? '\r\n--b--\r\n' : ''),
+    Buffer.from(mostly(0.8) ? '\r\n--b--\r\n' : ''),
   ]);
 }
 
-function lengthOf(dice: Dice, bytes: number): string {
-  if (dice.chance(0.8)) return `Content-Length: ${bytes}\r\n`;
+function lengthOf(dice: Dice, { mostly }: Story, bytes: number): string {
+  if (mostly(0.8)) return `Content-Length: ${bytes}\r\n`;
   return dice.pick([
     '',
     'Content-Length: -1\r\n',
@@ -261,8 +286,7 @@ function lengthOf(dice: Dice, bytes: number): string {
 }
 
 /** One byte in thirty requests is another. */
-function scrambled(dice: Dice, bytes: Buffer): Buffer {
-  if (dice.chance(0.03) && bytes.length > 0)
-    bytes[dice.between(0, Math.min(bytes.length, 400) - 1)] = dice.between(0, 255);
+function scrambled(dice: Dice, { mostly }: Story, bytes: Buffer): Buffer {
+  if (!mostly(0.97) && bytes.length > 0) bytes[dice.between(0, Math.min(bytes.length, 400) - 1)] = dice.between(0, 255);
   return bytes;
 }

@@ -29,7 +29,7 @@ async function run(protocol: Fuzzed, count: number): Promise<void> {
   const pid = server.pid ?? 0;
   const memory: number[] = [];
   try {
-    const { statuses, faults } = await attack(
+    const { statuses, taken, faults } = await attack(
       { protocol, port: server.port, dataDir },
       {
         seed,
@@ -50,6 +50,12 @@ async function run(protocol: Fuzzed, count: number): Promise<void> {
         .join(', ')}`,
     );
     console.log(`  answers ${answers.join(', ')}`);
+    console.log(
+      `  taken ${[...taken]
+        .sort()
+        .map(([method, times]) => `${method}: ${times}`)
+        .join(', ')}`,
+    );
     console.log(
       faults.length === 0
         ? '  no crash, nothing outside the folder, memory flat'

@@ -1,4 +1,4 @@
-// 2,000 hostile requests through real sockets; `npm run fuzz` sends 100,000 to servers in processes of their own.
+// 3,000 hostile requests through real sockets; `npm run fuzz` sends 100,000 to servers in processes of their own.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startKit } from '../../demo/server/test-kit.js';
 import { attack, CANARY } from './attack.js';
 import { fuzzed } from './hostile-request.js';
+
+const resource = ['HEAD', 'PATCH', 'DELETE'];
 
 test.each(fuzzed)(
   '%s: no hostile request crashes the server or leaves its folder',
@@ -20,10 +22,16 @@ test.each(fuzzed)(
       await kit.close();
       await rm(sandbox, { recursive: true, force: true });
     });
-    const { statuses, faults } = await attack({ protocol, port: kit.port, dataDir }, { seed: 1, requests: 500 });
+    const verbs = { 'byte-offset': ['GET'], chunks: ['GET', 'DELETE'], tus: resource, ietf: resource }[protocol];
+    const { statuses, taken, faults } = await attack(
+      { protocol, port: kit.port, dataDir },
+      { seed: 1, requests: verbs === resource ? 1000 : 500 },
+    );
     expect(faults).toEqual([]);
     // It is no fuzzer if nothing gets through, or nothing is refused.
     expect([...statuses.keys()].filter((status) => status >= 200 && status < 300)).not.toEqual([]);
     expect(statuses.get(400)).toBeGreaterThan(20);
+    // Uploads that there are were asked for, grown and deleted.
+    for (const verb of verbs) expect(taken.get(verb) ?? 0, verb).toBeGreaterThan(0);
   },
 );
