@@ -65,7 +65,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
   let futile = attempt > 0 ? RESYNC_BUDGET : 0;
   /** The last request went silent. */
   let silent = state.status === 'waiting' && state.error?.code === 'timeout';
-  /** While a hidden 413 is suspected: bodies no larger than this. */
+  /** While a hidden 413 is suspected, and no body has passed yet: none larger than this. */
   let cautionBytes = Infinity;
   /** Gives the lane back; undefined before the first request. */
   let leave: (() => void) | undefined;
@@ -146,7 +146,9 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
     await commit({ type: 'replied', reply, range, doneAtMs: done ? clock.now() : undefined });
     if (totalBytes(record.course.held) > totalBytes(course.held)) {
       futile = 0;
-      cautionBytes *= 2;
+      // Where larger bodies gained nothing, this one did: so it may be for all. What a question finds was a larger one's.
+      if (range) pace.shrink(cautionBytes, false);
+      cautionBytes = Infinity;
     }
   }
 
@@ -214,8 +216,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
       resyncs: futile,
       sentBytes,
       minBytes: Math.max(adapter.limits.minBytes ?? 1, limits.minBytes ?? 1),
-      // A grid of parts is fixed when it is made.
-      rigid: adapter.parts && (adapter.create ? 'while-made' : 'always'),
+      ...adapter.parts?.smallest(adapter, record.course, sentBytes),
     });
     synced = false;
     silent = failure.code === 'timeout';
@@ -235,9 +236,9 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
         break;
       case 'shrink': {
         const { maxBytes, certain } = decision;
-        if (!certain) cautionBytes = maxBytes;
+        if (!certain && !adapter.parts) cautionBytes = maxBytes;
         else {
-          pace.shrink(maxBytes);
+          pace.shrink(maxBytes, true);
           await commit({ type: 'shrunk', maxBytes, anew: adapter.parts !== undefined });
         }
         break;
@@ -259,8 +260,9 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
 
   async function toTheEnd(): Promise<RunOutcome> {
     for (let started = false; ; started = true) {
-      const chunkBytes = Math.min(pace.chunkBytes(), cautionBytes);
-      const step = nextStep(record.course, { adapter, sizeBytes, synced, emptySent, chunkBytes });
+      const chunkBytes = pace.chunkBytes();
+      const ceilingBytes = Math.min(pace.ceilingBytes, cautionBytes);
+      const step = nextStep(record.course, { adapter, sizeBytes, synced, emptySent, chunkBytes, ceilingBytes });
       const creates = step.type === 'create';
       try {
         // What is sent at once saves this commit; with a thousand small photos, commits are most of the work.

@@ -296,6 +296,38 @@ describe('refusals', () => {
     expect(server.uploads().filter(({ status }) => status === 413).length).toBeLessThan(4);
   });
 
+  test('a reset above a megabyte, again and again: smaller pieces, and it is not forgotten', async () => {
+    const { server, add, delivery } = await setStage();
+    server.fault = ({ headers }) =>
+      Number(headers['content-length'] ?? 0) > 1_048_576 ? { type: 'reset' } : undefined;
+    const files = [fileOf('a.bin', 20_000_000), fileOf('b.bin', 1_100_000), fileOf('c.bin', 3_000_000)];
+    for (const file of files) {
+      await add([file]);
+      await delivery(file);
+      expect(deliveries(server, file)).toBe(1);
+    }
+    const pieces = server.uploads();
+    // Four until it is suspected, one of 8 MB; then the ceiling holds for 32 pieces and more.
+    expect(pieces.filter(({ status }) => status === undefined)).toHaveLength(5);
+    expect(pieces.length).toBeLessThan(5 + 28);
+  });
+
+  test('a connection that breaks after some bytes, again and again: pieces stay as they are', async () => {
+    const { server, time, add, delivery, named } = await setStage();
+    const [first, file] = [fileOf('a.bin', 5_000_000), fileOf('b.bin', 12_000_000)];
+    await add([first]);
+    await delivery(first);
+    // Earlier failures of its own leave it no budget.
+    server.fault = () => ({ type: 'reset' });
+    await add([file]);
+    await time.until('waiting', async () => (await named('b.bin')).status === 'waiting');
+    server.fault = ({ kind }) => (kind === 'upload' ? { type: 'cut', afterBytes: 700_000 } : undefined);
+    await delivery(file);
+    expect(deliveries(server, file)).toBe(1);
+    const pieces = server.uploads(file.id).filter(({ bodyBytes }) => bodyBytes > 0);
+    for (const { headers, startByte } of pieces) expect(Number(headers['content-length'])).toBe(12_000_000 - startByte);
+  });
+
   test('413 for the smallest piece is final, and says what to do', async () => {
     const { server, time, add, named } = await setStage();
     server.limitBytes = 1000;

@@ -348,6 +348,44 @@ describe('the server', () => {
     expect(server.seen.length).toBeLessThanOrEqual(6);
   });
 
+  test('that cuts off every chunk of more than a megabyte gets smaller ones', async () => {
+    const { server, add, delivery, delivered, accepted } = await setChunkStage({ chunkSize: 5_000_000 });
+    // The third chunk passes at once, and says nothing of the others.
+    const file = fileOf('a.bin', 11_000_000);
+    const tooLarge = (seen: Seen) => isChunk(seen) && Number(seen.headers['content-length'] ?? 0) > 1_048_576;
+    server.fault = (seen) => (tooLarge(seen) ? { type: 'reset' } : undefined);
+    await add([file]);
+    await delivery(file);
+    expect(await delivered()).toEqual(expected(file));
+    expect(accepted()).toBe(12_000_000);
+    // Four times two side by side.
+    expect(server.seen.filter(tooLarge).length).toBeLessThanOrEqual(8);
+  });
+
+  test('keeps the chunks that it holds, however often connections break after them', async () => {
+    const { server, add, time, named, delivery, delivered, accepted } = await setChunkStage({ chunkSize: 1_200_000 });
+    const file = fileOf('a.bin', 4_000_000);
+    let chunksSeen = 0;
+    server.fault = (seen) => (isChunk(seen) && ++chunksSeen > 2 ? { type: 'reset' } : undefined);
+    await add([file]);
+    await time.pass(60_000);
+    expect((await named('a.bin')).status).toBe('waiting');
+    server.fault = () => undefined;
+    await delivery(file);
+    expect(await delivered()).toEqual(expected(file));
+    expect(accepted()).toBe(4_000_000);
+  });
+
+  test('that takes one chunk, and not the others of its size, under a fixed name: fails, no loop', async () => {
+    const { server, add, time, named } = await setChunkStage({ fileId: ({ name }) => name });
+    let chunksSeen = 0;
+    server.fault = (seen) => (isChunk(seen) && ++chunksSeen > 1 ? ANSWER(413) : undefined);
+    await add([fileOf('a.bin', size)]);
+    await time.until('failed', async () => (await named('a.bin')).status === 'failed');
+    expect(await named('a.bin')).toMatchObject({ error: { code: 'too-large' } });
+    expect(server.seen.length).toBeLessThan(16);
+  });
+
   test('that ends every connection is waited for, not hammered', async () => {
     const { server, add, time, named } = await setChunkStage();
     server.fault = (seen) => (isChunk(seen) ? { type: 'reset' } : undefined);

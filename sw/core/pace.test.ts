@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Pace } from './pace.js';
 
 /** A pace that has seen `seconds` of a link with so many bytes a second. */
@@ -6,6 +6,11 @@ function seen(bytesPerSecond: number, seconds = 5): Pace {
   const pace = new Pace();
   pace.end(pace.begin(0, 1), bytesPerSecond * seconds, seconds * 1000);
   return pace;
+}
+
+/** So many bodies of this size are acknowledged. */
+function passes(pace: Pace, bytes: number, count: number): void {
+  for (let index = 0; index < count; index += 1) pace.end(pace.begin(0, bytes), bytes, 1000);
 }
 
 /** Of a body that has the link to itself. */
@@ -72,11 +77,49 @@ test('a stall says that the link is slower than thought, also where nothing was 
 
 test('no body is larger than what a 413 let through; the lowest counts', () => {
   const pace = seen(1_000_000);
-  pace.shrink(1_000_000);
-  pace.shrink(2_000_000);
-  expect(pace.chunkBytes()).toBe(1_000_000);
-  pace.shrink(1000);
-  expect(pace.chunkBytes()).toBe(1000);
+  pace.shrink(1_000_000, true);
+  pace.shrink(2_000_000, true);
+  expect(pace.ceilingBytes).toBe(1_000_000);
+  pace.shrink(1000, true);
+  passes(pace, 1000, 1000);
+  expect(pace.ceilingBytes).toBe(1000);
+});
+
+describe('a ceiling that was only guessed', () => {
+  const guessed = () => {
+    const pace = seen(1_000_000);
+    pace.shrink(1_000_000, false);
+    return pace;
+  };
+
+  test('rises once enough bodies of its size have passed, and then with each', () => {
+    const pace = guessed();
+    passes(pace, 1_000_000, 32);
+    expect(pace.ceilingBytes).toBe(1_000_000);
+    passes(pace, 1_000_000, 1);
+    expect(pace.ceilingBytes).toBe(2_000_000);
+    passes(pace, 2_000_000, 1);
+    expect(pace.ceilingBytes).toBe(4_000_000);
+  });
+
+  test('is not proven by smaller bodies, nor by those that failed', () => {
+    const pace = guessed();
+    passes(pace, 999_999, 1000);
+    for (let count = 0; count < 1000; count += 1) pace.end(pace.begin(0, 1_000_000), 0, 1000);
+    expect(pace.ceilingBytes).toBe(1_000_000);
+  });
+
+  test('that was right is tried ever more seldom, but never for ever', () => {
+    const pace = guessed();
+    const bodies: number[] = [];
+    for (let guess = 0; guess < 6; guess += 1) {
+      let count = 0;
+      for (; pace.ceilingBytes === 1_000_000; count += 1) passes(pace, 1_000_000, 1);
+      bodies.push(count);
+      pace.shrink(1_000_000, false);
+    }
+    expect(bodies).toEqual([33, 65, 129, 257, 257, 257]);
+  });
 });
 
 test.each([

@@ -13,6 +13,9 @@ const SHORTEST_LIMIT_MS = 8000;
 const LONGEST_LIMIT_MS = 120_000;
 const SHORTEST_PROBE_LIMIT_MS = 2500;
 const LONGEST_PROBE_LIMIT_MS = 30_000;
+/** So many bodies pass at a guessed ceiling before larger ones are tried; twice as many after each wrong try. Guesses. */
+const TRIAL_BODIES = 16;
+const MOST_TRIAL_BODIES = 256;
 /** Five dead connections are then passed in under 4 s. */
 const SHORTEST_HEDGE_MS = 700;
 
@@ -33,8 +36,10 @@ export class Pace {
   /** Of the whole link, whatever the number of requests on it. */
   #bytesPerSecond: number | undefined;
   #slowestProbeMs = 0;
-  /** Learned from a 413: no body larger than this passes. */
   #ceilingBytes = Infinity;
+  /** Bodies that pass at a guessed ceiling before it is doubled, and those of them that are still to come. */
+  #trialBodies = TRIAL_BODIES;
+  #toPass = Infinity;
   readonly #transfers = new Set<Transfer>();
 
   begin(nowMs: number, bytes: number): Transfer {
@@ -54,6 +59,8 @@ export class Pace {
     this.#transfers.delete(transfer);
     const seconds = Math.max(1, nowMs - transfer.startedAtMs) / 1000;
     if (bytes === 0) return undefined;
+    // Once it has risen, it doubles with each body that passes, until one does not.
+    if (bytes >= this.#ceilingBytes && --this.#toPass < 0) this.#ceilingBytes *= 2;
     const own = bytes / seconds;
     // A few bytes in a moment show the round trip, nothing else.
     if (bytes < SMALLEST_BYTES && seconds < 1) return own;
@@ -74,7 +81,12 @@ export class Pace {
     const rate = this.#bytesPerSecond;
     const share = this.#transfers.size + 1;
     const bytes = rate === undefined ? FIRST_BYTES : Math.max(SMALLEST_BYTES, ((rate / share) * TARGET_MS) / 1000);
-    return Math.min(this.#ceilingBytes, Math.floor(bytes));
+    return Math.floor(bytes);
+  }
+
+  /** No larger body passes, as far as is known. */
+  get ceilingBytes(): number {
+    return this.#ceilingBytes;
   }
 
   /**
@@ -104,8 +116,14 @@ export class Pace {
     this.#slowestProbeMs = Math.max(this.#slowestProbeMs * 0.9, elapsedMs);
   }
 
-  /** The server, or a proxy before it, takes no larger body. */
-  shrink(maxBytes: number): void {
-    this.#ceilingBytes = Math.min(this.#ceilingBytes, maxBytes);
+  /**
+   * The server, or a proxy before it, takes no larger body. If it only seems so, since larger ones were cut off, it may
+   * have been the network: the ceiling rises again, but slowly, lest a real limit be run into all the time.
+   */
+  shrink(maxBytes: number, certain: boolean): void {
+    if (maxBytes >= this.#ceilingBytes) return;
+    this.#ceilingBytes = maxBytes;
+    if (!certain) this.#trialBodies = Math.min(MOST_TRIAL_BODIES, 2 * this.#trialBodies);
+    this.#toPass = certain ? Infinity : this.#trialBodies;
   }
 }

@@ -23,6 +23,7 @@ function plan({ held = [], learned = {}, remote, parts, limits = {}, creates, ..
       synced: true,
       emptySent: false,
       chunkBytes: 100,
+      ceilingBytes: Infinity,
       ...context,
     },
   );
@@ -46,7 +47,7 @@ test.each([
 ])('after a cancel nothing is done but to free it, %s', (_, synced) => {
   const course: Course = { ...initialCourse, state: { status: 'cancelled', atMs: 1 }, held: [[0, 1000]] };
   const context = { adapter: { limits: {}, create: () => {} }, sizeBytes: 1000, synced, emptySent: false };
-  expect(nextStep(course, { ...context, chunkBytes: 100 })).toEqual({ type: 'abort' });
+  expect(nextStep(course, { ...context, chunkBytes: 100, ceilingBytes: Infinity })).toEqual({ type: 'abort' });
 });
 
 const rest = { minBytes: Number.MAX_SAFE_INTEGER };
@@ -74,6 +75,8 @@ describe('one growing prefix', () => {
     ['also behind an offset', { held: [[0, 880]] }, send([880, 1000])],
     ['a larger one does not', { sizeBytes: 121 }, send([0, 100])],
     ['never beyond the largest body', { sizeBytes: 120, limits: { maxBytes: 100 } }, send([0, 100])],
+    ['nor beyond what passes', { sizeBytes: 120, ceilingBytes: 100 }, send([0, 100])],
+    ['what passes binds over the chunk', { ceilingBytes: 40 }, send([0, 40])],
     ['the last byte alone', { sizeBytes: 101, limits: { maxBytes: 100 }, held: [[0, 100]] }, send([100, 101])],
     ['the largest body binds over the chunk', { limits: { maxBytes: 40 } }, send([0, 40])],
     ['the smallest body binds over the chunk', { limits: { minBytes: 400 } }, send([0, 400])],

@@ -28,8 +28,9 @@ export interface PlanContext {
   readonly synced: boolean;
   /** An empty file has no missing byte; this says that it was sent all the same. */
   readonly emptySent: boolean;
-  /** What the link is good for (see pace.ts). */
+  /** What the link is good for, and what passes it at most (see pace.ts). */
   readonly chunkBytes: number;
+  readonly ceilingBytes: number;
 }
 
 export function nextStep(course: Course, context: PlanContext): Step {
@@ -46,7 +47,8 @@ function missing(course: Course, context: PlanContext): readonly Range[] {
   const limits = { ...adapter.limits, ...course.limits };
   if (adapter.parts) return adapter.parts.missing(course.held, sizeBytes, limits);
   // What was learned never raises what is configured.
-  const maxBytes = Math.min(adapter.limits.maxBytes ?? sizeBytes, course.limits.maxBytes ?? sizeBytes);
+  const configured = adapter.limits.maxBytes ?? sizeBytes;
+  const maxBytes = Math.min(configured, course.limits.maxBytes ?? sizeBytes, context.ceilingBytes);
   const start = prefixEnd(course.held);
   if (start >= sizeBytes) return [];
   const bytes = Math.max(1, limits.minBytes ?? 1, Math.min(context.chunkBytes, maxBytes));

@@ -66,14 +66,8 @@ describe('what follows a failure', () => {
     [
       '413 to a body whose size is fixed for good ends it',
       failure('smaller', { httpStatus: 413 }),
-      { sentBytes: 9_000_000, rigid: 'always' },
+      { sentBytes: 9_000_000, minBytes: Infinity },
       { type: 'fail' },
-    ],
-    [
-      '413 to a body whose size is fixed when it is made leads to smaller ones',
-      failure('smaller', { httpStatus: 413 }),
-      { sentBytes: 9_000_000, rigid: 'while-made' },
-      { type: 'shrink', maxBytes: 8_000_000, certain: true },
     ],
     ['an upload that the server forgot starts over', failure('restart'), {}, { type: 'restart' }],
     [
@@ -139,6 +133,18 @@ describe('what follows a failure', () => {
       failure('unreachable'),
       { ...sent, resyncs: RESYNC_BUDGET },
       { type: 'shrink', maxBytes: FLOOR_BYTES, certain: false },
+    ],
+    [
+      'not below what a suspicion is worth',
+      failure('unreachable'),
+      { sentBytes: 5_000_000, suspectBytes: 1_000_000, resyncs: RESYNC_BUDGET },
+      { type: 'shrink', maxBytes: 1_000_000, certain: false },
+    ],
+    [
+      'then it waits',
+      failure('unreachable'),
+      { sentBytes: 1_000_000, suspectBytes: 1_000_000, resyncs: RESYNC_BUDGET },
+      wait('endpoint', 'backoff', NOW + 500),
     ],
     [
       'at the floor it waits',

@@ -48,8 +48,8 @@ export interface RetryContext {
   readonly sentBytes: number;
   /** The smallest body that the adapter and the server allow. */
   readonly minBytes: number;
-  /** Whether bodies have a size that cannot be changed: at no time, or not without making the upload anew. */
-  readonly rigid?: 'always' | 'while-made' | undefined;
+  /** The smallest one that is tried on a suspicion, if that is larger. */
+  readonly suspectBytes?: number;
 }
 
 export type Decision =
@@ -79,7 +79,7 @@ export function decide(failure: Failure, context: RetryContext): Decision {
     case 'restart':
       return { type: 'restart' };
     case 'smaller': {
-      const maxBytes = context.rigid === 'always' ? undefined : smaller(context.sentBytes, context.minBytes);
+      const maxBytes = smaller(context.sentBytes, context.minBytes);
       return maxBytes === undefined ? { type: 'fail', error } : { type: 'shrink', maxBytes, certain: true };
     }
     case 'auth':
@@ -91,7 +91,7 @@ export function decide(failure: Failure, context: RetryContext): Decision {
       if (context.sentBytes > 0 && failure.httpStatus === undefined) {
         if (context.resyncs < RESYNC_BUDGET) return { type: 'probe' };
         // Browsers hide early refusals behind a network error: it may have been a 413.
-        const maxBytes = context.rigid ? undefined : smaller(context.sentBytes, context.minBytes);
+        const maxBytes = smaller(context.sentBytes, Math.max(context.minBytes, context.suspectBytes ?? 0));
         if (maxBytes !== undefined) return { type: 'shrink', maxBytes, certain: false };
       }
       const reason = context.online ? 'backoff' : 'offline';

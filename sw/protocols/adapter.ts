@@ -2,6 +2,7 @@
 // neither store nor scheduler, keeps nothing between calls, and decides nothing about retries.
 
 import { type ErrorCode, type ErrorDetails, UploadError } from '../../src/contracts/errors.js';
+import type { smallestParts } from '../core/parts.js';
 import type { AdapterState, Failure, Limits, Range, Reply, Verdict } from '../core/remote.js';
 
 export type { AdapterState, Limits, Range, Reply, Verdict } from '../core/remote.js';
@@ -122,6 +123,7 @@ export interface Sending {
 export interface Parts {
   readonly missing: (held: readonly Range[], sizeBytes: number, limits: Limits) => readonly Range[];
   readonly sendAll: (ranges: readonly Range[], sending: Sending) => Promise<void>;
+  readonly smallest: typeof smallestParts;
 }
 
 /**

@@ -177,11 +177,11 @@ describe('the beginning', () => {
     },
   );
 
-  test('after a 413, a name under which there are larger ones is a failure, not a loop', async () => {
-    const { io } = serverSaying(['{"chunks":[0],"chunkSize":400}']);
+  test('after a 413, a name under which there are larger ones keeps their size', async () => {
+    const { io } = serverSaying(['{"chunks":[0]}', '{"chunks":[0]}']);
     const named = { ...three, fileId: () => 'a' };
-    const beginning = chunks(named).create?.(upload, io, { repeated: true, maxBytes: 300 });
-    expect(await failure(beginning ?? Promise.reject())).toMatchObject({ verdict: 'fatal', code: 'too-large' });
+    const reply = await chunks(named).create?.(upload, io, { repeated: true, maxBytes: 300 });
+    expect(reply).toMatchObject({ state: { chunkBytes: 400 }, limits: { partBytes: 400 }, held: [[0, 400]] });
   });
 
   test('refuses a chunk size that is none', () => {

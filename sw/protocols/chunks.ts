@@ -143,9 +143,9 @@ export function chunks(options: ChunksOptions): Adapter {
         // The hash took long: it is kept while the server is out of reach. Then `probe` asks.
         return { ...begun, state: { ...begun.state, unasked: true } };
       });
-      // Under one name there is one size of chunks; and those that are there were too large.
+      // Under one name there is one size of chunks: some are there, so it stays.
       if (chunkBytes === chunkSize || reply.done || !reply.held?.length) return reply;
-      throw new ProtocolFailure('fatal', 'too-large', 'The server takes no chunk of its size. Set chunkSize.');
+      return ask(fileOf(upload, { id, hash, chunkBytes: chunkSize, lastChunk }), io, 0);
     },
 
     probe: (upload, state, io, { heldBytes }) => ask(fileOf(upload, state), io, heldBytes),

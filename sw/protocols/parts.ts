@@ -1,12 +1,12 @@
 // For protocols whose server holds parts in any order: which are missing, and sending them side by side. The loop is
 // handed it by their adapters, so that an app whose protocols count an offset does not load it.
 
-import { missingParts } from '../core/parts.js';
+import { missingParts, smallestParts } from '../core/parts.js';
 import type { Range } from '../core/remote.js';
 import { type Parts, ProtocolFailure, type Sending } from './adapter.js';
 
 /** For {@link Adapter.parts}. */
-export const inParts: Parts = { missing: missingParts, sendAll };
+export const inParts: Parts = { missing: missingParts, smallest: smallestParts, sendAll };
 
 /** Parts go side by side as far as there are lanes; a failure ends the rest. */
 async function sendAll(ranges: readonly Range[], { send, lane, concurrency, signal }: Sending): Promise<void> {
