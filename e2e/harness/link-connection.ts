@@ -125,9 +125,16 @@ export class LinkConnection {
       if (request?.answeredAtMs === undefined && this.#rules.latencyMs > 0) await delay(this.#rules.latencyMs);
       await this.#rules.passage(this);
       if (request !== undefined && request.answeredAtMs === undefined) {
-        request.answeredAtMs = Date.now();
-        const status = /^HTTP\/1\.\d (\d{3})/.exec(chunk.toString('latin1', 0, 16))?.[1];
+        const status = /^HTTP\/1\.\d (\d{3})/.exec(afterInterim(chunk))?.[1];
         if (status !== undefined) request.status = Number(status);
+        // Interim answers alone are no answer yet; a fault keeps them back with it.
+        if (status === undefined) {
+          if (this.#fault !== undefined) continue;
+          await write(this.#client, chunk);
+          this.#rules.countDownlink(chunk.length);
+          continue;
+        }
+        request.answeredAtMs = Date.now();
       }
       if (this.#fault?.kind === 'drop') {
         // An answer that came too early (say 400) is held back until the whole request has gone through.
@@ -176,6 +183,11 @@ export class LinkConnection {
     request.outcome = outcome;
     request.endedAtMs = Date.now();
   }
+}
+
+/** The bytes of an answer without the 1xx heads that may come before it, each of which its server writes whole. */
+function afterInterim(bytes: Buffer): string {
+  return bytes.toString('latin1').replace(/^(HTTP\/1\.\d 1\d\d .*\r\n(.+\r\n)*\r\n)+/, '');
 }
 
 function write(socket: Socket, bytes: Buffer): Promise<void> {

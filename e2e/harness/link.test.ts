@@ -13,6 +13,9 @@ interface Received {
   closed: boolean;
 }
 
+/** Says where the upload is before its bytes have been read, as servers of the IETF's protocol do. */
+const INTERIM = 'HTTP/1.1 104 Upload Resumption Supported\r\nLocation: /a\r\n\r\n';
+
 const open: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
   for (const close of open.splice(0).reverse()) await close();
@@ -23,11 +26,17 @@ async function lab(options: Partial<LinkOptions> = {}): Promise<{ link: Link; re
   const server = createServer((req, res) => {
     const entry = { method: req.method ?? '', path: req.url ?? '', bytes: 0, ended: false, closed: false };
     received.push(entry);
+    if (entry.path === '/interim') req.socket.write(INTERIM);
     req.on('data', (data: Buffer) => {
       entry.bytes += data.length;
     });
     req.on('end', () => {
       entry.ended = true;
+      if (entry.path === '/interim-along') {
+        req.socket.cork();
+        req.socket.write(INTERIM);
+        process.nextTick(() => req.socket.uncork());
+      }
       res.end(`got ${entry.bytes}`);
     });
     req.on('error', () => undefined);
@@ -123,6 +132,18 @@ describe('passing on', () => {
     expect(link.uplinkBytes).toBeGreaterThan(300_000);
     expect(received).toHaveLength(3);
   });
+
+  it.each(['/interim', '/interim-along'])(
+    'passes an interim answer on, and waits for the final one: %s',
+    async (path) => {
+      const { link } = await lab();
+      expect(await ask(link, 'POST', path, { body: Buffer.alloc(300_000) })).toMatchObject({ text: 'got 300000' });
+      expect(link.requests).toMatchObject([{ status: 200, outcome: 'answered', bodyBytesForwarded: 300_000 }]);
+      const dropped = link.dropNextAnswerTo('POST', path);
+      expect(await code(ask(link, 'POST', path, { body: Buffer.alloc(300_000) }))).toBe('ECONNRESET');
+      expect(await dropped).toMatchObject({ status: 200, outcome: 'dropped', bodyBytesForwarded: 300_000 });
+    },
+  );
 
   it('keeps its port when the server behind it changes', async () => {
     const { link } = await lab();
