@@ -67,6 +67,8 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
   let silent = state.status === 'waiting' && state.error?.code === 'timeout';
   /** While a hidden 413 is suspected, and no body has passed yet: none larger than this. */
   let cautionBytes = Infinity;
+  /** What was made in parts that are too large. */
+  let replaced: AdapterState | null = null;
   /** Gives the lane back; undefined before the first request. */
   let leave: (() => void) | undefined;
 
@@ -175,7 +177,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
     const { course } = record;
     switch (step.type) {
       case 'create': {
-        const creating = { repeated: unsettled, maxBytes: course.limits.maxBytes };
+        const creating = { repeated: unsettled, maxBytes: course.limits.maxBytes, replaced };
         await ask(() => adapter.create?.(record, io, creating) ?? {});
         break;
       }
@@ -239,6 +241,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
         if (!certain && !adapter.parts) cautionBytes = maxBytes;
         else {
           pace.shrink(maxBytes, true);
+          replaced = record.course.remote;
           await commit({ type: 'shrunk', maxBytes, anew: adapter.parts !== undefined });
         }
         break;

@@ -75,6 +75,8 @@ export interface CreateContext {
   readonly repeated: boolean;
   /** Learned from a 413: parts must not be larger. Absent: no limit is known. */
   readonly maxBytes?: number | undefined;
+  /** Of what was made in parts that are too large: it is of no use any more, and may be freed. */
+  readonly replaced?: AdapterState | null;
 }
 
 /** What the loop knows when it asks the server where it stands. */

@@ -123,17 +123,27 @@ export function chunks(options: ChunksOptions): Adapter {
     return replyOf(file, forgot ? MERGED : said);
   }
 
+  const free =
+    abort &&
+    (async (upload: UploadSource, state: AdapterState, io: Io): Promise<void> => {
+      const [url, request] = requestOf({ ...usual.abort, ...abort }, fileOf(upload, state));
+      const answer = await io.request(url, request);
+      if (!isUnknown(answer)) check('merge', url, answer, io);
+    });
+
   return {
     parts: inParts,
     limits: { partBytes: chunkSize, lastPart: lastChunk },
     requests: options,
 
-    async create(upload, io, { maxBytes = Infinity }): Promise<Reply> {
+    async create(upload, io, { maxBytes = Infinity, replaced }): Promise<Reply> {
       // A last chunk that takes the remainder along is up to twice as large.
       const chunkBytes = Math.min(chunkSize, Math.floor(lastChunk === 'larger' ? maxBytes / 2 : maxBytes));
       const hash = (await options.hash?.(io)) ?? '';
       // New each time: nothing that was begun before, in chunks of whatever size, can get into it.
       const id = options.fileId?.(upload, hash) ?? crypto.randomUUID();
+      // Under a fixed name it is what goes on. What cannot be freed is left to the server.
+      if (replaced && replaced['id'] !== id) await free?.(upload, replaced, io).catch(() => {});
       const file = fileOf(upload, { id, hash, chunkBytes, lastChunk });
       const begun = replyOf(file, NONE);
       if (!options.ask || !(options.fileId || hash)) return begun;
@@ -179,12 +189,6 @@ export function chunks(options: ChunksOptions): Adapter {
       },
     }),
 
-    ...(abort && {
-      async abort(upload: UploadSource, state: AdapterState, io: Io): Promise<void> {
-        const [url, request] = requestOf({ ...usual.abort, ...abort }, fileOf(upload, state));
-        const answer = await io.request(url, request);
-        if (!isUnknown(answer)) check('merge', url, answer, io);
-      },
-    }),
+    ...(free && { abort: free }),
   };
 }
