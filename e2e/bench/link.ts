@@ -1,7 +1,9 @@
 // Backhaul on a link of 100 Mbit/s and 50 ms round trip, from `enqueue` until the last file is confirmed, against the
 // plainest page: one POST of one large file, and as many POSTs side by side of small ones as Backhaul has requests (3).
-// `npx tsx e2e/bench/link.ts [rounds] [protocols, by comma]`. Fails below the limits.
+// `npx tsx e2e/bench/link.ts [rounds] [protocols, by comma]`. Fails below the limits. S3 needs Ceph, and is named as skipped
+// where that cannot be had; its bucket is at the end of a link of its own, since its bytes go past the app's server.
 import { join } from 'node:path';
+import { type Ceph, cephOrReason } from '../harness/ceph.js';
 import { makeFile } from '../harness/files.js';
 import { type Link, startLink } from '../harness/link.js';
 import { startServer } from '../harness/server.js';
@@ -26,9 +28,14 @@ const ALL: readonly Load[] = [
   { ...SMALL, protocol: 'byte-offset', limit: 0.9 },
   // In parts, side by side.
   { ...LARGE, protocol: 'chunks', limit: 0.95 },
+  { ...LARGE, protocol: 's3', limit: 0.95 },
   { ...SMALL, protocol: 'tus', limit: 0.85 },
 ];
-const LOADS = ALL.filter(({ protocol }) => PROTOCOLS?.includes(protocol) ?? true);
+const WANTED = ALL.filter(({ protocol }) => PROTOCOLS?.includes(protocol) ?? true);
+const opened = WANTED.some(({ protocol }) => protocol === 's3') ? await cephOrReason() : undefined;
+if (opened && 'reason' in opened) console.log(`SKIPPED: s3: ${opened.reason}`);
+const ceph = opened && 'ceph' in opened ? opened.ceph : undefined;
+const LOADS = WANTED.filter(({ protocol }) => protocol !== 's3' || ceph);
 
 const scope = (load: Load, round: number) => `/l${LOADS.indexOf(load)}-${round}/`;
 
@@ -43,10 +50,11 @@ async function prepare(appDir: string): Promise<void> {
   }
 }
 
-type Ports = Readonly<Record<LabProtocol, number>>;
+type Ports = Readonly<Record<LabProtocol, number | undefined>>;
 
 /** The same app with another upload server, from the next connection on: both sides begin with new ones. */
-function behind(link: Link, port: number): void {
+function behind(link: Link, port: number | undefined): void {
+  if (port === undefined) throw new Error('No such server.');
   link.setTarget(port);
   link.reset();
 }
@@ -58,6 +66,7 @@ async function measure(load: Load, round: number, link: Link, ports: Ports, { di
   for (let index = 0; index < load.count; index += 1)
     paths.push((await makeFile(join(dir, 'files', `${id}-${index}.bin`), load.bytes, `${id}/${index}`)).path);
 
+  behind(link, ports[load.protocol]);
   await page.goto(`${link.origin}/?worker=${scope(load, round)}worker.js`);
   await page.locator('html[data-ready]').waitFor();
   await page.locator('#file-input').setInputFiles(paths);
@@ -83,13 +92,28 @@ async function measure(load: Load, round: number, link: Link, ports: Ports, { di
   return { ownMs, rawMs };
 }
 
+/** A bucket for pages of this origin, and how a server signs for it. */
+async function bucketFor(origin: string, cluster: Ceph) {
+  const [gateway = ''] = cluster.gateways;
+  const link = await startLink({ targetPort: Number(new URL(gateway).port), ...LINK });
+  const env = {
+    S3_ENDPOINTS: link.origin,
+    S3_BUCKET: await cluster.bucket([origin]),
+    S3_ACCESS_KEY_ID: cluster.accessKeyId,
+    S3_SECRET_ACCESS_KEY: cluster.secretAccessKey,
+  };
+  return { link, env };
+}
+
 await bench(async (context) => {
   const { dir, appDir, server } = context;
-  const start = (protocol: LabProtocol) =>
-    startServer({ dataDir: join(dir, protocol), env: { APP_DIR: appDir, LOG: '', PROTOCOL: protocol } });
-  const others = { chunks: await start('chunks'), tus: await start('tus') };
-  const ports = { 'byte-offset': server.port, chunks: others.chunks.port, tus: others.tus.port };
+  const start = (protocol: LabProtocol, env: Readonly<Record<string, string>> = {}) =>
+    startServer({ dataDir: join(dir, protocol), env: { APP_DIR: appDir, LOG: '', PROTOCOL: protocol, ...env } });
   const link = await startLink({ targetPort: server.port, ...LINK });
+  const bucket = ceph && (await bucketFor(link.origin, ceph));
+  const others = [await start('chunks'), await start('tus'), ...(bucket ? [await start('s3', bucket.env)] : [])];
+  const [chunks, tus, s3] = others.map(({ port }) => port);
+  const ports: Ports = { 'byte-offset': server.port, chunks, tus, s3 };
   const rows: string[][] = [['protocol', 'files', 'backhaul', 'raw POSTs', 'ratio', 'limit']];
   try {
     for (const load of LOADS) {
@@ -109,7 +133,9 @@ await bench(async (context) => {
     }
   } finally {
     await link.close();
-    for (const other of Object.values(others)) await other.kill();
+    await bucket?.link.close();
+    for (const other of others) await other.kill();
+    await ceph?.stop();
   }
   printTable(rows);
   console.log(`100 Mbit/s, 50 ms round trip; medians of ${ROUNDS}; ratio: Backhaul's speed by that of raw POSTs`);

@@ -33,7 +33,7 @@ export interface WorkerVersion {
   readonly wire?: number;
 }
 
-export type LabProtocol = 'byte-offset' | 'chunks' | 'tus';
+export type LabProtocol = 'byte-offset' | 'chunks' | 'tus' | 's3';
 
 /** The script of one version of the test worker. */
 export function workerScript(version: WorkerVersion): Promise<string> {

@@ -1,12 +1,12 @@
 // The smallest worker on the library: one endpoint, on this origin or on the one that `?server=` names.
-import { byteOffset, chunkList, chunks, installBackhaul, tus } from '../../../sw/index.js';
+import { byteOffset, chunkList, chunks, installBackhaul, s3, tus } from '../../../sw/index.js';
 
 declare const self: ServiceWorkerGlobalScope;
 /** Put in by the build. Two versions differ in nothing else. */
 declare const VERSION: string;
 /** Whether this version replaces a running one at once. */
 declare const TAKE_OVER: boolean;
-declare const PROTOCOL: 'byte-offset' | 'chunks' | 'tus';
+declare const PROTOCOL: keyof typeof adapters;
 
 const server = new URL(self.location.href).searchParams.get('server') ?? '';
 
@@ -21,6 +21,8 @@ const adapters = {
     const endpoint = `${server}/api/tus`;
     return tus({ endpoint, metadata: ({ id }) => ({ id }), uploadUrl: ({ id }) => `${endpoint}/${id}` });
   },
+  s3: () =>
+    s3({ sign: (operation) => fetch(`${server}/s3/sign`, { method: 'POST', body: JSON.stringify(operation) }) }),
 };
 
 installBackhaul({ endpoints: { photos: adapters[PROTOCOL]() } });
