@@ -1,7 +1,7 @@
 // Registers the worker and waits until there is one to talk to. The only importer of workbox-window.
 // Hands out the registration, never `wb.getSW()`: that one never settles after a hard reload.
 
-import { Workbox } from 'workbox-window';
+import { Workbox } from 'workbox-window/build/workbox-window.prod.mjs';
 import { UploadError } from './contracts/errors.js';
 
 export interface RegisterOptions {
