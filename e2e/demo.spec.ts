@@ -117,6 +117,28 @@ test('opens without a network from the first visit on, takes photos, and deliver
   await untilDelivered(server, photos);
 });
 
+test('opens while the network is silent, however long the browser looks for a newer worker', async ({
+  launch,
+  link,
+  server,
+}) => {
+  const photos = await makePhotos({ count: 2 });
+  const { page } = await launch();
+  await open(page, link.origin);
+  await page.evaluate(async () => void (await navigator.serviceWorker.ready));
+  link.blackHoleAll();
+  const looks = link.requests.length;
+  await page.reload({ waitUntil: 'commit' });
+  await expect.poll(() => link.requests.slice(looks).map(({ path }) => path)).toContain('/sw.js');
+
+  await page.reload({ waitUntil: 'commit' });
+  await page.locator('html[data-ready]').waitFor({ timeout: 10_000 });
+  await addFiles(page, photos);
+  await expect(page.locator('#status-line')).toContainText('2 photos are safe on this device');
+  link.heal();
+  await untilDelivered(server, photos);
+});
+
 test('is installable', async ({ launch, link }) => {
   const { page } = await launch();
   await open(page, link.origin);

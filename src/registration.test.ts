@@ -1,7 +1,7 @@
-// Which of a registration's workers gets messages.
+// Which registration a page takes, and which of its workers gets messages.
 
-import { describe, expect, test } from 'vitest';
-import { activeWorker } from './registration.js';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { activeWorker, register } from './registration.js';
 
 class Worker extends EventTarget {
   constructor(
@@ -57,5 +57,44 @@ describe('the worker that gets messages', () => {
   test('that there is not is an error with the scope', async () => {
     const { asked } = registered({});
     await expect(asked).rejects.toMatchObject({ code: 'worker-failed', message: expect.stringContaining('/app/') });
+  });
+});
+
+describe('a worker that is here already', () => {
+  const base = 'https://example.org/app/page.html';
+  afterEach(() => void vi.unstubAllGlobals());
+
+  /** A browser that has one registration; `registering` is what it answers when asked for one. */
+  function browserWith(script: string, scope: string, registering: Promise<unknown>) {
+    const known = { scope, active: { scriptURL: script }, waiting: null, addEventListener: () => {} };
+    const asked = vi.fn(() => registering);
+    const serviceWorker = { getRegistration: async () => known, register: asked, addEventListener: () => {} };
+    vi.stubGlobal('navigator', { serviceWorker });
+    vi.stubGlobal('document', { baseURI: base });
+    vi.stubGlobal('location', { href: base });
+    return { known, asked };
+  }
+
+  test.each<[string, { scope?: string }, string]>([
+    ['/sw.js', {}, 'https://example.org/'],
+    ['../lib/sw.js', {}, 'https://example.org/lib/'],
+    ['/sw.js', { scope: '/app/' }, 'https://example.org/app/'],
+    ['/sw.js', { scope: 'part/' }, 'https://example.org/app/part/'],
+  ])('is not waited for: %s %j', async (script, options, scope) => {
+    // It waits behind the browser's look for a newer worker, over a network that is silent.
+    const { known, asked } = browserWith(new URL(script, base).href, scope, new Promise(() => {}));
+    expect(await register(script, options)).toBe(known);
+    // The browser may still have something to learn, such as another `type`.
+    expect(asked).toHaveBeenCalledOnce();
+  });
+
+  test.each([
+    ['of another script', 'https://example.org/old.js', 'https://example.org/app/'],
+    ['of a wider scope', 'https://example.org/sw.js', 'https://example.org/'],
+  ])('%s is another one', async (_, script, scope) => {
+    const active = new Worker('https://example.org/sw.js', 'activated');
+    const registered = { scope: 'https://example.org/app/', active, waiting: null, addEventListener: () => {} };
+    browserWith(script, scope, Promise.resolve(registered));
+    expect(await register('/sw.js', { scope: '/app/' })).toBe(registered);
   });
 });

@@ -21,7 +21,14 @@ export async function register(scriptUrl: string, options: RegisterOptions): Pro
   }
   let registration: ServiceWorkerRegistration | undefined;
   try {
-    registration = await new Workbox(scriptUrl, options).register({ immediate: true });
+    const script = new URL(scriptUrl, document.baseURI);
+    const scope = options.scope === undefined ? new URL('.', script) : new URL(options.scope, document.baseURI);
+    const known = await navigator.serviceWorker.getRegistration(scope);
+    const isHere = known?.scope === scope.href && known.active?.scriptURL === script.href;
+    // Waits behind the browser's own look for a newer worker: over a network that is silent, for ever. So the page does
+    // not wait for it if the worker is here. It is done all the same, since the browser learns of another `type` by it.
+    const registering = new Workbox(scriptUrl, options).register({ immediate: true });
+    registration = await Promise.race(isHere ? [known, registering] : [registering]);
   } catch (cause) {
     throw failed(scriptUrl, cause);
   }
