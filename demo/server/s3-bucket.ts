@@ -11,6 +11,8 @@ export interface S3BucketOptions {
   readonly secretAccessKey: string;
   /** Default `us-east-1`, which servers that know no regions take. */
   readonly region?: string;
+  /** A request of our own that is not answered after so many milliseconds is sent again. Default 5000, a guess. */
+  readonly answerLimitMs?: number;
 }
 
 /** A gateway that answers nothing for so long is passed over. A guess. */
@@ -25,9 +27,11 @@ export class S3Bucket {
   #turn = 0;
 
   constructor(options: S3BucketOptions) {
-    const { endpoints, bucket, accessKeyId, secretAccessKey, region = 'us-east-1' } = options;
+    const { endpoints, bucket, accessKeyId, secretAccessKey, region = 'us-east-1', answerLimitMs = 5000 } = options;
     if (endpoints.length === 0) throw new Error('S3 needs one endpoint at least.');
     this.name = bucket;
+    // A connection can die without a sign. Idle ones are gone before the second try, which then opens one anew.
+    const agent = { keepAlive: true, timeout: answerLimitMs / 2 };
     this.#clients = endpoints.map((endpoint) => ({
       endpoint,
       client: new S3Client({
@@ -38,6 +42,12 @@ export class S3Bucket {
         // The SDK would else sign a checksum of an empty body into every URL.
         requestChecksumCalculation: 'WHEN_REQUIRED',
         responseChecksumValidation: 'WHEN_REQUIRED',
+        requestHandler: {
+          requestTimeout: answerLimitMs,
+          throwOnRequestTimeout: true,
+          httpAgent: agent,
+          httpsAgent: agent,
+        },
       }),
     }));
   }
