@@ -34,7 +34,7 @@ for (const protocol of protocols) {
   } catch (cause) {
     // The others' figures are not lost with it.
     failed = true;
-    console.log(`FAILED: ${protocol}: ${cause instanceof Error ? cause.stack : cause}`);
+    console.log(`FAILED: ${protocol}:`, cause);
   } finally {
     await opened?.close();
   }

@@ -10,13 +10,6 @@ export interface Known {
 
 /** A cold Chromium beside other load; only a run that hangs needs it. */
 const PATIENCE_MS = 120_000;
-/**
- * What a harm has taken from the page while it loaded does not come by itself; and of the six connections that Chromium
- * keeps, all may be dead: each loading in vain ends one.
- */
-const READY_MS = 20_000;
-const OPENINGS = 20;
-
 export class Tab {
   readonly #profileDir: string;
   readonly #origin: string;
@@ -35,17 +28,10 @@ export class Tab {
     await this.open();
   }
 
-  /** Loads the app anew. A harm that was laid before may strike the loading itself: then once more. */
+  /** Loads the app anew. It comes from the browser's cache, whatever state the network is in. */
   async open(): Promise<void> {
-    for (let opening = 1; ; opening += 1) {
-      try {
-        await this.page.goto(this.#origin, { timeout: READY_MS });
-        await this.page.waitForSelector('html[data-ready="true"]', { state: 'attached', timeout: READY_MS });
-        return;
-      } catch (cause) {
-        if (opening === OPENINGS) throw cause;
-      }
-    }
+    await this.page.goto(this.#origin);
+    await this.page.waitForSelector('html[data-ready="true"]', { state: 'attached' });
   }
 
   async replace(): Promise<void> {
