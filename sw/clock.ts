@@ -34,7 +34,12 @@ export const systemClock: Clock = {
 };
 
 /** What `work` becomes, or `late` if that takes longer than `limitMs`. */
-export async function within<Value>(work: Promise<Value>, limitMs: number, clock: Clock, late: Value): Promise<Value> {
+export async function within<Value, Late = Value>(
+  work: Promise<Value>,
+  limitMs: number,
+  clock: Clock,
+  late: Late,
+): Promise<Value | Late> {
   const timer = new AbortController();
   const limit = clock.sleep(limitMs, timer.signal).catch(() => {});
   try {

@@ -48,7 +48,7 @@ export function createEngine(options: EngineOptions, host: Host): Engine {
   // `photos@ann` is served like `photos`, in a line of its own.
   const adapterOf = (name: string) => adapters.get(name.replace(/@.*/s, ''));
   const outbox = createOutbox(host.post, host.clock);
-  const store = new UploadStore(host.databaseName);
+  const store = new UploadStore(host.databaseName, host.clock);
   const tools = { ...host, store, outbox };
   return {
     ...tools,

@@ -16,7 +16,7 @@ let databases = 0;
 
 function tools(estimate: IntakeTools['estimate'] = async () => ({})) {
   databases += 1;
-  const store = new UploadStore(`intake-${databases}`);
+  const store = new UploadStore(`intake-${databases}`, systemClock);
   const events: UploadEvent[] = [];
   let flush = () => {};
   const outbox = createOutbox((event) => void events.push(event), {

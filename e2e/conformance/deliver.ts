@@ -4,6 +4,7 @@
 // Before life.ts: what a life never sees the end of must still end for the clock.
 import '../engine/virtual-time.js';
 
+import { systemClock } from '../../sw/clock.js';
 import type { UploadRecord } from '../../sw/store/schema.js';
 import { UploadStore } from '../../sw/store/upload-store.js';
 import { Life } from '../engine/life.js';
@@ -93,7 +94,7 @@ class Delivery {
   readonly #lines: (() => string)[] = [];
   readonly #complaints: string[] = [];
   readonly #databaseName = `conformance-${runs}`;
-  readonly #store = new UploadStore(this.#databaseName);
+  readonly #store = new UploadStore(this.#databaseName, systemClock);
   #lives = 0;
   #accepted = false;
   #cancelled = false;

@@ -6,16 +6,17 @@ import { deleteDB, openDB } from 'idb';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Priority, WaitReason } from '../../src/contracts/upload.js';
 import { uploadStatuses } from '../../src/contracts/upload.js';
+import { type Clock, systemClock } from '../clock.js';
 import { type CourseEvent, initialCourse } from '../core/machine.js';
 import { parseRecord, turnOf, type UploadRecord } from './schema.js';
 import { type NewUpload, UploadStore } from './upload-store.js';
 
 let databases = 0;
 
-function newStore() {
+function newStore(clock: Clock = systemClock) {
   databases += 1;
   const name = `store-${databases}`;
-  const store = new UploadStore(name);
+  const store = new UploadStore(name, clock);
   /** The database as somebody else sees it. */
   const raw = async () => {
     const database = await openDB(name, 1);
@@ -87,7 +88,7 @@ describe('adding', () => {
   test('survives another instance, as after a stop', async () => {
     const { store, name } = newStore();
     const [added] = await store.add([file('a', { bytes: new Blob(['abc'], { type: 'image/png' }) })]);
-    const later = new UploadStore(name);
+    const later = new UploadStore(name, systemClock);
     expect(await later.get('id-a')).toEqual(added);
     const [bytes] = await later.bytesOf(['id-a']);
     expect([await bytes?.text(), bytes?.type]).toEqual(['abc', '']);
@@ -264,7 +265,7 @@ describe('a change', () => {
 
   test('of one record from two sides at once loses neither', async () => {
     const { store, name } = newStore();
-    const other = new UploadStore(name);
+    const other = new UploadStore(name, systemClock);
     await store.add([file('a')]);
     await to(store, 'a', start);
     await Promise.all([
@@ -665,18 +666,18 @@ describe('the connection', () => {
   });
 
   test('that somebody holds up is an error in the end, and is opened by the first call after', async () => {
-    const { store, name } = newStore();
+    const limits: { readonly afterMs: number; readonly strike: () => void }[] = [];
+    const sleep = (afterMs: number) => new Promise<void>((strike) => void limits.push({ afterMs, strike }));
+    const { store, name } = newStore({ ...systemClock, sleep });
     const stubborn = await openDB(name, 1);
     // Does not make way, as a page of other code may not; whoever opens waits behind the deletion.
     const deleted = deleteDB(name);
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    onTestFinished(() => void vi.useRealTimers());
-    const refused = expect(store.list(-1, 1)).rejects.toMatchObject({ code: 'storage-failed' });
-    await vi.advanceTimersByTimeAsync(10_000);
-    await refused;
-    const refusedToo = expect(store.add([file('a')])).rejects.toMatchObject({ code: 'storage-failed' });
-    await vi.advanceTimersByTimeAsync(10_000);
-    await refusedToo;
+    for (const call of [() => store.list(-1, 1), () => store.add([file('a')])]) {
+      const refused = expect(call()).rejects.toMatchObject({ code: 'storage-failed' });
+      await vi.waitFor(() => expect(limits.map(({ afterMs }) => afterMs)).toEqual([10_000]));
+      limits.pop()?.strike();
+      await refused;
+    }
     stubborn.close();
     await deleted;
     expect(await store.add([file('a')])).toHaveLength(1);

@@ -7,6 +7,7 @@ import { toWire, UploadError } from '../../src/contracts/errors.js';
 import { isSize } from '../../src/contracts/shape.js';
 import type { UploadId, UploadInfo } from '../../src/contracts/upload.js';
 import { isSettled, priorities } from '../../src/contracts/upload.js';
+import { type Clock, within } from '../clock.js';
 import { type CourseEvent, initialCourse, transition } from '../core/machine.js';
 import {
   type BackhaulSchema,
@@ -49,12 +50,14 @@ interface Change {
 
 export class UploadStore {
   readonly #name: string;
+  readonly #clock: Clock;
   readonly #changes: Change[] = [];
   #committed: Promise<void> = Promise.resolve();
   #database: Promise<Database> | undefined;
 
-  constructor(name: string) {
+  constructor(name: string, clock: Clock) {
     this.#name = name;
+    this.#clock = clock;
   }
 
   /** All of `uploads` or none: one transaction. The same endpoint and fingerprint is the same upload: then that is the answer. */
@@ -291,8 +294,7 @@ export class UploadStore {
     const forget = () => {
       this.#database = undefined;
     };
-    this.#database ??= new Promise<Database>((resolve, reject) => {
-      const timer = setTimeout(reject, OPEN_LIMIT_MS, 'blocked');
+    this.#database ??= within(
       openDB<BackhaulSchema>(this.#name, DATABASE_VERSION, {
         upgrade,
         // A newer version of the worker wants to upgrade: make way, also one that came too late; the next call opens anew.
@@ -302,13 +304,16 @@ export class UploadStore {
         },
         // Deleted by the user, or broken: the next call opens anew.
         terminated: forget,
-      })
-        .finally(() => clearTimeout(timer))
-        .then(resolve, reject);
-    }).catch((cause: unknown) => {
-      forget();
-      throw cause;
-    });
+      }),
+      OPEN_LIMIT_MS,
+      this.#clock,
+      undefined,
+    )
+      .then((database) => database ?? Promise.reject('blocked'))
+      .catch((cause: unknown) => {
+        forget();
+        throw cause;
+      });
     return this.#database;
   }
 
