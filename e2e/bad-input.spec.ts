@@ -2,7 +2,6 @@
 // good photo beside it is delivered all the same.
 import { readdir, stat, truncate, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Page } from 'playwright';
 import { untilDelivered } from './harness/fixtures.js';
 import { makeFile, makePhotos, type SourceFile, sha256File } from './harness/photos.js';
 import { choose, enqueueChosen, expect, openLab, shown, test } from './pages/fixtures.js';
@@ -97,24 +96,6 @@ async function copiedSoFar(profileDir: string): Promise<number> {
   return sizes.reduce((sum, bytes) => sum + bytes, 0);
 }
 
-test('a file for which there is no room is refused as quota-exceeded', async ({ launch, link, server, filesDir }) => {
-  const { page, context } = await launch();
-  await openLab(page, link.origin);
-  const session = await context.newCDPSession(page);
-  await session.send('Storage.overrideQuotaForOrigin', { origin: link.origin, quotaSize: 50_000_000 });
-  const huge = await makeFile(join(filesDir, 'huge.bin'), 80_000_000);
-  await choose(page, [huge, good]);
-  const { accepted, rejected } = await enqueueChosen(page);
-  expect(accepted.map(({ name }) => name)).toEqual([good.name]);
-  expect(rejected).toMatchObject([{ name: huge.name, code: 'quota-exceeded' }]);
-  await untilDelivered(server, [good]);
-
-  await session.send('Storage.overrideQuotaForOrigin', { origin: link.origin });
-  await choose(page, [huge]);
-  expect((await enqueueChosen(page)).rejected).toEqual([]);
-  await untilDelivered(server, [good, huge]);
-});
-
 test('what is no file, and an endpoint that nobody named, are refused', async ({ launch, link, server }) => {
   const { page } = await launch();
   await openLab(page, link.origin);
@@ -161,46 +142,6 @@ test('messages of strangers stop nothing', async ({ launch, link, server }) => {
   await enqueueChosen(page);
   await untilDelivered(server, [good]);
 });
-
-const DELETE_BY = {
-  'the page': (page: Page) =>
-    page.evaluate(
-      () =>
-        new Promise<void>((resolve, reject) => {
-          const request = indexedDB.deleteDatabase('backhaul:/');
-          request.onsuccess = () => resolve();
-          request.onerror = () => reject(request.error);
-        }),
-    ),
-  'the user': async (page: Page) => {
-    const session = await page.context().newCDPSession(page);
-    const { origin } = new URL(page.url());
-    await session.send('Storage.clearDataForOrigin', { origin, storageTypes: 'indexeddb' });
-  },
-} as const;
-
-for (const [who, destroy] of Object.entries(DELETE_BY)) {
-  test(`a database deleted by ${who} is made anew, and the page forgets what is gone`, async ({
-    launch,
-    link,
-    server,
-    filesDir,
-  }) => {
-    const { page } = await launch();
-    await openLab(page, link.origin);
-    link.setUplink(8_000_000);
-    await choose(page, [await makeFile(join(filesDir, 'gone.bin'), 20_000_000)]);
-    await enqueueChosen(page);
-    await expect.poll(() => shown(page)).toMatchObject({ 'gone.bin': 'uploading' });
-    await destroy(page);
-    link.setUplink(undefined);
-    await choose(page, [good]);
-    expect((await enqueueChosen(page)).rejected).toEqual([]);
-    await expect.poll(() => shown(page), { timeout: 15_000 }).toEqual({ [good.name]: 'completed' });
-    const held = await server.heldFiles(({ sizeBytes }) => sizeBytes === good.sizeBytes);
-    expect(held.map(({ sha256 }) => sha256)).toEqual([good.sha256]);
-  });
-}
 
 test('bytes that the browser lost make an upload `lost`, and the same file brings it back', async ({
   launch,

@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFile, type SourceFile } from './harness/files.js';
 import { untilDelivered } from './harness/fixtures.js';
-import { choose, enqueueChosen, expect, openLab, test } from './pages/fixtures.js';
+import { choose, enqueueChosen, expect, openLab, setQuota, test } from './pages/fixtures.js';
 
 test('of 20 photos of 5 MB, those that fit into 50 MB are delivered, the others are refused with numbers', async ({
   launch,
@@ -16,10 +16,9 @@ test('of 20 photos of 5 MB, those that fit into 50 MB are delivered, the others 
   for (let index = 0; index < 20; index += 1) {
     photos.push(await makeFile(join(filesDir, `photo-${index}.jpg`), 5_000_000, index));
   }
-  const { page, context } = await launch();
+  const { page } = await launch();
   await openLab(page, link.origin);
-  const session = await context.newCDPSession(page);
-  await session.send('Storage.overrideQuotaForOrigin', { origin: link.origin, quotaSize: 50_000_000 });
+  await setQuota(page, 50_000_000);
   await choose(page, photos);
   const { accepted, rejected } = await enqueueChosen(page);
 
@@ -33,6 +32,29 @@ test('of 20 photos of 5 MB, those that fit into 50 MB are delivered, the others 
     })),
   );
   await untilDelivered(server, photos.slice(0, 9));
+});
+
+test('a file for which there is no room is refused, and accepted once there is', async ({
+  launch,
+  link,
+  server,
+  filesDir,
+}) => {
+  const { page } = await launch();
+  await openLab(page, link.origin);
+  await setQuota(page, 50_000_000);
+  const good = await makeFile(join(filesDir, 'good.jpg'), 300_000);
+  const huge = await makeFile(join(filesDir, 'huge.bin'), 80_000_000);
+  await choose(page, [huge, good]);
+  const { accepted, rejected } = await enqueueChosen(page);
+  expect(accepted.map(({ name }) => name)).toEqual([good.name]);
+  expect(rejected).toMatchObject([{ name: huge.name, code: 'quota-exceeded' }]);
+  await untilDelivered(server, [good]);
+
+  await setQuota(page, undefined);
+  await choose(page, [huge]);
+  expect((await enqueueChosen(page)).rejected).toEqual([]);
+  await untilDelivered(server, [good, huge]);
 });
 
 test('the disk space of what was delivered is free again once the worker has stopped, with the page still open', async ({
@@ -93,34 +115,4 @@ test('a page asks once that nothing be evicted, when the first file was accepted
   }
   expect(await asked()).toEqual([1]);
   await untilDelivered(server, files);
-});
-
-test('the database deleted while a page is open: the worker makes way, and new files go on', async ({
-  launch,
-  link,
-  server,
-  filesDir,
-}) => {
-  const { page } = await launch();
-  await openLab(page, link.origin);
-  const before = await makeFile(join(filesDir, 'before.jpg'), 1_000_000, 1);
-  await choose(page, [before]);
-  await enqueueChosen(page);
-  await untilDelivered(server, [before]);
-  await page.waitForFunction(() => window.lab.allCompletedAtMs !== undefined);
-  await page.evaluate(
-    () =>
-      new Promise<void>((resolve, reject) => {
-        const request = indexedDB.deleteDatabase('backhaul:/');
-        request.onsuccess = () => resolve();
-        request.onerror = () => reject(request.error);
-      }),
-  );
-
-  const after = await makeFile(join(filesDir, 'after.jpg'), 1_000_000, 2);
-  await choose(page, [after]);
-  const { accepted } = await enqueueChosen(page);
-  // The first of a new database.
-  expect(accepted.map(({ name, order }) => [name, order])).toEqual([[after.name, 1]]);
-  await untilDelivered(server, [before, after]);
 });

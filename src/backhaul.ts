@@ -131,6 +131,7 @@ export class Backhaul {
    */
   async clear(endpoint: string): Promise<void> {
     await this.#channel.send({ type: 'clear', endpoint });
+    this.#mirror.forget((snapshot) => snapshot.endpoint === endpoint);
   }
 
   /**
@@ -163,8 +164,13 @@ export class Backhaul {
 
   async #control(control: Control, ids: readonly UploadId[] | 'all' = 'all'): Promise<void> {
     let first: WireError | undefined;
-    for (let from = 0; from < ids.length; from += NAMED_AT_ONCE) {
-      const some = ids === 'all' ? ids : ids.slice(from, from + NAMED_AT_ONCE);
+    let left = ids;
+    if (control === 'remove') {
+      const gone = this.#mirror.forget(({ id }) => ids === 'all' || ids.includes(id));
+      if (left !== 'all') left = left.filter((id) => !gone.includes(id));
+    }
+    for (let from = 0; from < left.length; from += NAMED_AT_ONCE) {
+      const some = left === 'all' ? left : left.slice(from, from + NAMED_AT_ONCE);
       const { errors } = await this.#channel.send({ type: 'control', control, ids: some });
       first ??= errors[0];
     }
@@ -175,12 +181,15 @@ export class Backhaul {
     try {
       const known = this.#mirror.ids();
       const listed: UploadSnapshot[] = [];
+      let bornAtMs: number | undefined;
       for (let more = true, afterOrder = -1; more; afterOrder = listed.at(-1)?.order ?? afterOrder) {
         const reply = await this.#channel.send({ type: 'list', afterOrder, limit: NAMED_AT_ONCE });
         listed.push(...reply.snapshots);
         more = reply.more;
+        // If it is deleted between two pages, the next listing will say so.
+        if (afterOrder < 0) bornAtMs = reply.bornAtMs;
       }
-      this.#mirror.replace(known, listed);
+      this.#mirror.replace(known, listed, bornAtMs);
     } catch (cause) {
       if (cause instanceof UploadError) this.#mirror.fail(cause);
       throw cause;

@@ -127,6 +127,97 @@ describe('a listing', () => {
   });
 });
 
+describe('a database that was made anew', () => {
+  const waiting: UploadState = { status: 'waiting', reason: 'backoff', untilMs: 5 };
+  const failed: UploadState = { status: 'failed', error: { code: 'refused', message: 'no' } };
+  const cancelled: UploadState = { status: 'cancelled', atMs: 1 };
+  const shown = (mirror: Mirror) => mirror.snapshot().uploads.map(({ name, status }) => [name, status]);
+
+  /** Knows one upload in each state, from a database that was there before the worker. */
+  function filled() {
+    const mirror = new Mirror();
+    mirror.replace([], []);
+    const states = [queued, waiting, { status: 'paused' } as const, failed, completed, cancelled];
+    mirror.apply(states.map((state, index) => upload(`${index}`, 1, state, { bytesPerSecond: 7 })));
+    return mirror;
+  }
+
+  test('makes lost what had not ended, by name, for good', () => {
+    const mirror = filled();
+    mirror.replace(mirror.ids(), [upload('7', 1, queued)], 100);
+    const lost = ['0', '1', '2', '3'].map((name) => [name, 'lost']);
+    expect(shown(mirror)).toEqual([...lost, ['7', 'queued']]);
+    expect(mirror.get(id('1'))).toEqual(
+      upload('1', 1, {
+        status: 'lost',
+        error: { code: 'bytes-lost', message: expect.stringContaining('"1"'), uploadId: '1' },
+      }),
+    );
+    // Neither a later listing nor what was said too late changes that.
+    mirror.replace(mirror.ids(), [upload('7', 1, queued)], 100);
+    mirror.replace(mirror.ids(), [upload('7', 1, queued)]);
+    mirror.apply([upload('0', 2, uploading)]);
+    expect(shown(mirror)).toEqual([...lost, ['7', 'queued']]);
+    expect(mirror.snapshot().totals.byStatus).toMatchObject({ lost: 4, queued: 1 });
+  });
+
+  test.each<[string, number | undefined, number | undefined]>([
+    ['the same one', 100, 100],
+    ['the same one, of a worker that was started anew', 100, undefined],
+    ['one that was always there', undefined, undefined],
+  ])('is not %s: what it lacks, another tab removed', (_, before, after) => {
+    const mirror = new Mirror();
+    mirror.replace([], [], before);
+    mirror.apply([upload('1', 1, queued)]);
+    mirror.replace(mirror.ids(), [], after);
+    expect(shown(mirror)).toEqual([]);
+  });
+
+  test('is noticed again after a worker that knew nothing of the first time', () => {
+    const mirror = new Mirror();
+    mirror.replace([], [], 100);
+    mirror.replace([], []);
+    mirror.apply([upload('1', 1, queued)]);
+    mirror.replace(mirror.ids(), [], 200);
+    expect(shown(mirror)).toEqual([['1', 'lost']]);
+  });
+
+  test('has nothing lost that was removed before', () => {
+    const mirror = filled();
+    const known = mirror.ids();
+    mirror.remove([id('0')]);
+    mirror.replace(known, [], 100);
+    mirror.remove([id('1')]);
+    expect(shown(mirror)).toEqual([
+      ['2', 'lost'],
+      ['3', 'lost'],
+    ]);
+  });
+
+  test('the same file added again takes the place of what was lost', () => {
+    const mirror = filled();
+    mirror.replace(mirror.ids(), [], 100);
+    mirror.apply([{ ...upload('9', 1, queued), name: '1' }]);
+    // Another one of that name.
+    mirror.apply([{ ...upload('8', 1, queued), name: '2', sizeBytes: 7 }]);
+    expect(mirror.snapshot().uploads.map((each) => [each.id, each.status])).toEqual([
+      ['0', 'lost'],
+      ['2', 'lost'],
+      ['3', 'lost'],
+      ['8', 'queued'],
+      ['9', 'queued'],
+    ]);
+  });
+
+  test('what was lost is forgotten when somebody says so', () => {
+    const mirror = filled();
+    mirror.replace(mirror.ids(), [upload('7', 1, queued)], 100);
+    expect(mirror.forget(({ name }) => name === '1' || name === '7')).toEqual(['1']);
+    expect(mirror.forget(() => true)).toEqual(['0', '2', '3']);
+    expect(shown(mirror)).toEqual([['7', 'queued']]);
+  });
+});
+
 describe('listeners', () => {
   test('hear each change once, and nothing after they have left', () => {
     const mirror = new Mirror();

@@ -33,6 +33,11 @@ export interface BackhaulSnapshot {
   readonly error?: UploadError;
 }
 
+type Waiting = Extract<UploadSnapshot, { status: 'waiting' }>;
+
+/** By these a page, which knows no fingerprints, tells that two uploads are of the same file. */
+const sameFile = ['endpoint', 'name', 'sizeBytes', 'lastModifiedMs'] as const;
+
 /** Acknowledgements come every 5 s or so on a slow link: a window that always holds two. */
 const SPEED_WINDOW_MS = 15_000;
 
@@ -41,6 +46,10 @@ export class Mirror {
   /** Removed for good: a listing that began before may still name them. */
   readonly #gone = new Set<UploadId>();
   readonly #unauthorized = new Map<string, number>();
+  /** Known to this page alone: what the device had of them was deleted. */
+  readonly #vanished = new Map<UploadId, UploadSnapshot>();
+  /** Of the worker's database, as far as it was told. */
+  #bornAtMs: number | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #samples: { readonly atMs: number; readonly bytes: number }[] = [];
   readonly #byStatus = Object.fromEntries(uploadStatuses.map((status) => [status, 0])) as Record<UploadStatus, number>;
@@ -65,7 +74,10 @@ export class Mirror {
     let changed = false;
     for (const snapshot of snapshots) {
       const before = this.#uploads.get(snapshot.id);
-      if (this.#gone.has(snapshot.id) || (before?.revision ?? 0) > snapshot.revision) continue;
+      const isOver = this.#gone.has(snapshot.id) || this.#vanished.has(snapshot.id);
+      if (isOver || (before?.revision ?? 0) > snapshot.revision) continue;
+      // The same file was added again.
+      if (!before) this.forget((lost) => sameFile.every((key) => lost[key] === snapshot[key]));
       this.#uploads.set(snapshot.id, snapshot);
       this.#count(before, -1);
       this.#count(snapshot, 1);
@@ -78,19 +90,33 @@ export class Mirror {
   remove(ids: readonly UploadId[]): void {
     for (const id of ids) {
       this.#gone.add(id);
+      this.#vanished.delete(id);
       this.#count(this.#uploads.get(id), -1);
       this.#uploads.delete(id);
     }
     if (ids.length > 0) this.#notify();
   }
 
-  /** Makes this copy equal to a full listing: of `known`, the ids that were here when it began, what it lacks is gone. */
-  replace(known: readonly UploadId[], listed: readonly UploadSnapshot[]): void {
+  /**
+   * Makes this copy equal to a full listing: of `known`, the ids that were here when it began, what it lacks is gone. If
+   * that is because the database was made anew at `bornAtMs`, what had not ended is lost, and stays here to be seen.
+   */
+  replace(known: readonly UploadId[], listed: readonly UploadSnapshot[], bornAtMs = this.#bornAtMs): void {
     this.#error = undefined;
     const present = new Set(listed.map(({ id }) => id));
-    this.remove(known.filter((id) => !present.has(id)));
+    const missing = known.filter((id) => !present.has(id));
+    if (bornAtMs !== this.#bornAtMs) this.#lose(missing);
+    this.#bornAtMs = bornAtMs;
+    this.remove(missing.filter((id) => !this.#vanished.has(id)));
     this.apply(listed);
     this.#notify();
+  }
+
+  /** Drops those that only this page knows and `test` is true of; answers with their ids. */
+  forget(test: (lost: UploadSnapshot) => boolean): readonly UploadId[] {
+    const ids = [...this.#vanished.values()].filter(test).map(({ id }) => id);
+    this.remove(ids);
+    return ids;
   }
 
   ids(): readonly UploadId[] {
@@ -110,6 +136,20 @@ export class Mirror {
   snapshot(): BackhaulSnapshot {
     this.#snapshot ??= this.#build();
     return this.#snapshot;
+  }
+
+  #lose(ids: readonly UploadId[]): void {
+    for (const id of ids) {
+      const snapshot = this.#uploads.get(id);
+      // Completed or cancelled: nothing was lost.
+      if (!snapshot || 'atMs' in snapshot) continue;
+      const message = `The data of this site were deleted before "${snapshot.name}" was delivered. Add it again.`;
+      const error = { code: 'bytes-lost', message, uploadId: id } as const;
+      const { reason: _, untilMs: __, bytesPerSecond: ___, remainingMs: ____, ...rest } = snapshot as Waiting;
+      const lost = { ...rest, status: 'lost', error } as const;
+      this.apply([lost]);
+      this.#vanished.set(id, lost);
+    }
   }
 
   #build(): BackhaulSnapshot {

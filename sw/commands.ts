@@ -56,7 +56,8 @@ export async function execute(command: Command, tools: CommandTools): Promise<Re
     case 'list': {
       const limit = Math.min(command.limit, MOST_LISTED);
       const records = await store.list(command.afterOrder, limit);
-      return { snapshots: records.map((record) => outbox.snapshot(record)), more: records.length === limit };
+      const snapshots = records.map((record) => outbox.snapshot(record));
+      return { snapshots, more: records.length === limit, bornAtMs: store.bornAtMs };
     }
     case 'control': {
       const { control, ids } = command;

@@ -52,6 +52,14 @@ export function enqueueChosen(page: Page, endpoint = 'photos'): Promise<EnqueueR
   return page.evaluate((name) => window.lab.enqueue(undefined, name), endpoint);
 }
 
+/** How much this origin may store; undefined: as much as the browser itself allows. */
+export async function setQuota(page: Page, quotaBytes: number | undefined): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  const { origin } = new URL(page.url());
+  const quota = quotaBytes === undefined ? {} : { quotaSize: quotaBytes };
+  await session.send('Storage.overrideQuotaForOrigin', { origin, ...quota });
+}
+
 /** What this tab shows of each upload, by name. */
 export function shown(page: Page): Promise<Readonly<Record<string, string>>> {
   return page.evaluate(() => {

@@ -60,7 +60,12 @@ export type EnqueueOutcome =
 export interface ReplyOf {
   readonly hello: Readonly<Record<string, never>>;
   readonly enqueue: { readonly outcomes: readonly EnqueueOutcome[] };
-  readonly list: { readonly snapshots: readonly UploadSnapshot[]; readonly more: boolean };
+  /** `bornAtMs`: when this worker made its database anew, if it did. What a page knew from before is lost. */
+  readonly list: {
+    readonly snapshots: readonly UploadSnapshot[];
+    readonly more: boolean;
+    readonly bornAtMs?: number | undefined;
+  };
   readonly control: { readonly errors: readonly WireError[] };
   readonly clear: Readonly<Record<string, never>>;
   readonly wake: { readonly working: boolean };

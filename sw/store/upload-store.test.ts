@@ -656,6 +656,20 @@ describe('the connection', () => {
     expect(await store.add([file('b')])).toHaveLength(1);
   });
 
+  test('knows when it made the database, and not of one that it found', async () => {
+    let nowMs = 100;
+    const { store, name } = newStore({ ...systemClock, now: () => nowMs });
+    await store.add([file('a')]);
+    expect(store.bornAtMs).toBe(100);
+    nowMs = 200;
+    const later = new UploadStore(name, systemClock);
+    expect(await later.list(-1, 10)).toHaveLength(1);
+    expect(later.bornAtMs).toBeUndefined();
+    await deleteDB(name);
+    expect(await store.list(-1, 10)).toEqual([]);
+    expect(store.bornAtMs).toBe(200);
+  });
+
   test('to a database of a newer worker is an error with a code, until that is gone', async () => {
     const { store, name } = newStore();
     const newer = await openDB(name, 99);

@@ -49,6 +49,8 @@ interface Change {
 }
 
 export class UploadStore {
+  /** When this worker made the database anew. Undefined: it found one. */
+  bornAtMs: number | undefined;
   readonly #name: string;
   readonly #clock: Clock;
   readonly #changes: Change[] = [];
@@ -296,7 +298,10 @@ export class UploadStore {
     };
     this.#database ??= within(
       openDB<BackhaulSchema>(this.#name, DATABASE_VERSION, {
-        upgrade,
+        upgrade: (database, fromVersion) => {
+          upgrade(database, fromVersion);
+          if (fromVersion === 0) this.bornAtMs = this.#clock.now();
+        },
         // A newer version of the worker wants to upgrade: make way, also one that came too late; the next call opens anew.
         blocking: (_from, _to, { target }) => {
           (target as IDBDatabase).close();
