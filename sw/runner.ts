@@ -156,8 +156,8 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
 
   /** Each answer is committed as it comes. */
   async function sendAll(ranges: readonly Range[]): Promise<void> {
-    const sending = commit({ type: 'sending', final: ranges.some(([, end]) => end === sizeBytes) });
-    const [bytes] = await Promise.all([allBytes(), sending]);
+    const announced = commit({ type: 'sending', final: ranges.some(([, end]) => end === sizeBytes) });
+    const [bytes] = await Promise.all([allBytes(), announced]);
     await enter();
     const send = async (range: Range) => {
       const body = bytes.slice(...range);
@@ -167,10 +167,11 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
       emptySent = sizeBytes === 0;
       await replied(reply, range);
     };
-    const { concurrency } = context;
     const beside = (stop: AbortSignal) => lane(stop, true);
     const [first = [0, 0]] = ranges;
-    await (adapter.parts?.sendAll(ranges, { send, lane: beside, concurrency, signal }) ?? send(first));
+    const { concurrency } = context;
+    const sending = { send, lane: beside, concurrency, roomBytes: pace.chunkBytes(), signal };
+    await (adapter.parts?.sendAll(ranges, sending) ?? send(first));
   }
 
   async function take(step: Step): Promise<void> {

@@ -23,8 +23,11 @@ const SHORTEST_HEDGE_MS = 700;
 export interface Transfer {
   readonly startedAtMs: number;
   readonly bytes: number;
-  /** What was known of the link when it began. A stall of one request must not give the others that stall more time. */
-  readonly bytesPerSecond: number | undefined;
+  /**
+   * The most that was known of the link since it began; 0: nothing. What others show meanwhile shortens its wait: a first
+   * part of 8 MB on a link of which nothing is known is given two minutes. A stall of one gives the others no more time.
+   */
+  bytesPerSecond: number;
   /** The most requests that shared the link with it, itself included. */
   peak: number;
   /** Of its body and of all that shared the link with it. */
@@ -33,8 +36,8 @@ export interface Transfer {
 
 /** What is known of one endpoint's link. A cache: a new worker starts without it. */
 export class Pace {
-  /** Of the whole link, whatever the number of requests on it. */
-  #bytesPerSecond: number | undefined;
+  /** Of the whole link, whatever the number of requests on it. 0: nothing is known. */
+  #bytesPerSecond = 0;
   #slowestProbeMs = 0;
   #ceilingBytes = Infinity;
   /** Bodies that pass at a guessed ceiling before it is doubled, and those of them that are still to come. */
@@ -66,22 +69,21 @@ export class Pace {
     if (bytes < SMALLEST_BYTES && seconds < 1) return own;
     const link = own * transfer.peak;
     // A long request says more about the link than a short one, which mostly shows the round trip.
-    const weight = this.#bytesPerSecond === undefined ? 1 : Math.min(0.7, Math.max(0.1, seconds));
-    this.#bytesPerSecond = link * weight + (this.#bytesPerSecond ?? 0) * (1 - weight);
+    const weight = this.#bytesPerSecond === 0 ? 1 : Math.min(0.7, Math.max(0.1, seconds));
+    this.#bytesPerSecond = link * weight + this.#bytesPerSecond * (1 - weight);
+    for (const each of this.#transfers) each.bytesPerSecond = Math.max(each.bytesPerSecond, this.#bytesPerSecond);
     return own;
   }
 
   /** A body of `bytes` was cut off by its limit: the link is slower than that, by how much is not known. */
   stalled(bytes: number, elapsedMs: number): void {
-    this.#bytesPerSecond = Math.min(this.#bytesPerSecond ?? Infinity, (bytes * 1000) / elapsedMs) / 2;
+    this.#bytesPerSecond = Math.min(this.#bytesPerSecond || Infinity, (bytes * 1000) / elapsedMs) / 2;
   }
 
-  /** Size of the next body. */
+  /** Size of the next body: what goes through in the time that a request should take, beside what is under way. */
   chunkBytes(): number {
-    const rate = this.#bytesPerSecond;
-    const share = this.#transfers.size + 1;
-    const bytes = rate === undefined ? FIRST_BYTES : Math.max(SMALLEST_BYTES, ((rate / share) * TARGET_MS) / 1000);
-    return Math.floor(bytes);
+    const bytes = (this.#bytesPerSecond * TARGET_MS) / 1000 || FIRST_BYTES;
+    return Math.max(SMALLEST_BYTES, Math.floor(bytes / (this.#transfers.size + 1)));
   }
 
   /** No larger body passes, as far as is known. */
@@ -91,14 +93,11 @@ export class Pace {
 
   /**
    * Time that the answer to a transfer's body may take; doubles with each attempt that gained nothing. It grows with what
-   * shares the link, and shrinks as soon as others show that the link is fast: a first part of 8 MB on a link of which
-   * nothing was known would otherwise be given two minutes.
+   * shares the link.
    */
-  limitMs({ bytes, bytesPerSecond = 0, peak, sharedBytes }: Transfer, attempt: number): number {
-    const rate = Math.max(bytesPerSecond, this.#bytesPerSecond ?? 0);
-    const expectedMs =
-      rate === 0 ? (bytes / FLOOR_BYTES_PER_SECOND) * 1000 : (2 * Math.min(bytes * peak, sharedBytes) * 1000) / rate;
-    return Math.min(LONGEST_LIMIT_MS, Math.max(SHORTEST_LIMIT_MS, expectedMs) * 2 ** Math.min(attempt, 4));
+  limitMs({ bytes, bytesPerSecond: rate, peak, sharedBytes }: Transfer, attempt: number): number {
+    const seconds = rate ? (2 * Math.min(bytes * peak, sharedBytes)) / rate : bytes / FLOOR_BYTES_PER_SECOND;
+    return Math.min(LONGEST_LIMIT_MS, Math.max(SHORTEST_LIMIT_MS, seconds * 1000) * 2 ** Math.min(attempt, 4));
   }
 
   /** A question is small, so it is given up early at first: its connection may be the dead one. */

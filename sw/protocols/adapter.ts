@@ -117,6 +117,8 @@ export interface Sending {
   readonly lane: (stop: AbortSignal) => Promise<() => void>;
   /** Most requests at once. */
   readonly concurrency: number;
+  /** What the link is good for in the time that one request should take; little, while nothing is known of it. */
+  readonly roomBytes: number;
   /** Aborted when the upload is stopped. */
   readonly signal: AbortSignal;
 }
@@ -124,6 +126,7 @@ export interface Sending {
 /** How a protocol of parts cuts and sends a file: `inParts`. */
 export interface Parts {
   readonly missing: (held: readonly Range[], sizeBytes: number, limits: Limits) => readonly Range[];
+  /** Some of `ranges` at least; what is left is planned anew. */
   readonly sendAll: (ranges: readonly Range[], sending: Sending) => Promise<void>;
   readonly smallest: typeof smallestParts;
 }

@@ -8,9 +8,18 @@ import { type Parts, ProtocolFailure, type Sending } from './adapter.js';
 /** For {@link Adapter.parts}. */
 export const inParts: Parts = { missing: missingParts, smallest: smallestParts, sendAll };
 
-/** Parts go side by side as far as there are lanes; a failure ends the rest. */
-async function sendAll(ranges: readonly Range[], { send, lane, concurrency, signal }: Sending): Promise<void> {
-  const left = ranges.values();
+/**
+ * Parts go side by side as far as there are lanes, and room on the link; a failure ends the rest. Parts cannot be cut to
+ * what a link is good for, so their number is: where nothing is known of it, or one is enough for it, one goes alone, and
+ * then the rest is planned anew. Three that a slow link carries one by one would be late together, for ever.
+ */
+async function sendAll(
+  ranges: readonly Range[],
+  { send, lane, concurrency, roomBytes, signal }: Sending,
+): Promise<void> {
+  const [[start, end] = [0, 0]] = ranges;
+  const most = Math.min(concurrency, Math.ceil(roomBytes / (end - start)));
+  const left = (most > 1 ? ranges : ranges.slice(0, 1)).values();
   const over = new AbortController();
   const failed: unknown[] = [];
   const sendNext = async () => {
@@ -29,7 +38,7 @@ async function sendAll(ranges: readonly Range[], { send, lane, concurrency, sign
       await (leave && sendNext().finally(leave));
     }
   };
-  await Promise.all([own(), ...ranges.slice(1, concurrency).map(beside)]);
+  await Promise.all([own(), ...ranges.slice(1, most).map(beside)]);
   if (failed.length > 0) throw sternest(failed);
 }
 

@@ -1,0 +1,85 @@
+// Parts of a fixed size, 8 MiB as S3's, on links that are dead or slow: nothing is heard of a part until it is whole.
+// Invariants 6 and 7, and the time in which a silent connection is noticed.
+
+import { expect, test } from 'vitest';
+import { createEngine } from '../../sw/engine.js';
+import type { Adapter, Range } from '../../sw/protocols/adapter.js';
+import { inParts } from '../../sw/protocols/parts.js';
+import { SlowLink } from './slow-link.js';
+import { VirtualTime } from './virtual-time.js';
+import { itemOf } from './worker.js';
+
+const PART_BYTES = 8_388_608;
+let databases = 0;
+
+/** One file of so many bytes, in parts, on its way over a link. */
+async function partsOn(bytesPerSecond: number, sizeBytes: number) {
+  const time = new VirtualTime();
+  const link = new SlowLink(time, bytesPerSecond);
+  const held: Range[] = [];
+  const parts: Adapter = {
+    parts: inParts,
+    limits: { partBytes: PART_BYTES },
+    probe: async () => ({ held }),
+    send: async (_upload, _state, range, body, io) => {
+      await io.request(`http://bucket.test/${range[0]}`, { method: 'PUT', body });
+      held.push(range);
+      return {};
+    },
+  };
+  databases += 1;
+  const engine = createEngine(
+    { endpoints: { photos: parts } },
+    {
+      databaseName: `parts-${process.pid}-${databases}`,
+      clock: time,
+      fetch: link.fetch,
+      holdLock: (task) => task(),
+      online: () => true,
+      estimate: async () => ({}),
+      newId: () => crypto.randomUUID(),
+      post: () => {},
+    },
+  );
+  const { file, ...info } = itemOf('a.bin', new Uint8Array(sizeBytes));
+  const id = 'a' as never;
+  const now = time.now();
+  await engine.store.add([
+    { ...info, id, endpoint: 'photos', metadata: {}, priority: 'normal', addedAtMs: now, bytes: file },
+  ]);
+  await engine.scheduler.wake('command');
+  const delivery = () =>
+    time.until('delivery', async () => (await engine.store.get(id))?.course.state.status === 'completed');
+  return { time, link, delivery };
+}
+
+test.each([
+  // At half of the file, as the survival table has it, and later.
+  [20_000_000, 4000],
+  [60_000_000, 4000],
+  [60_000_000, 8000],
+  [60_000_000, 11_000],
+  [60_000_000, 15_000],
+])('of %i bytes at 20 Mbit/s, a hole after %i ms is noticed within 15 s', async (sizeBytes, afterMs) => {
+  const { time, link, delivery } = await partsOn(2_500_000, sizeBytes);
+  await time.pass(afterMs);
+  link.blackHole();
+  const holeAtMs = time.now();
+  await delivery();
+  const next = link.bodies.find(({ startedAtMs }) => startedAtMs >= holeAtMs);
+  expect((next?.startedAtMs ?? Infinity) - holeAtMs).toBeLessThan(15_000);
+});
+
+test('parts go through a link that carries just one of them in two minutes, each once', async () => {
+  const { link, delivery } = await partsOn(100_000, 3 * PART_BYTES);
+  await delivery();
+  expect(link.bodies).toHaveLength(3);
+});
+
+test('on a fast link they go side by side once the first one has shown it', async () => {
+  const { link, delivery } = await partsOn(25_000_000, 8 * PART_BYTES);
+  await delivery();
+  const [first, ...rest] = link.bodies.map(({ startedAtMs }) => startedAtMs);
+  expect(rest.slice(0, 3).every((atMs) => atMs === rest[0])).toBe(true);
+  expect(rest[0]).toBeGreaterThan(first ?? Infinity);
+});
