@@ -99,14 +99,18 @@ export async function runOnProtocol(given: SurvivalCase, { protocol, seed, clust
   }
 }
 
-/** Of a request that began after the harm, unless the one before may go on. What a dead connection still takes is none. */
+/**
+ * Of a request that began after the harm, unless the one before may go on. What a dead connection still takes is none. It
+ * may have begun before the page said that it is ready, and be under way then: what was answered after that moment.
+ */
 function nextByte({ arrivals, link }: Stage, play: SurvivalCase, fault: Fault): number | undefined {
+  const { startedAtMs, couldGoOnAtMs } = fault;
   const anew = link.requests.find(
-    ({ bodyBytes, startedAtMs, firstByteAtMs = 0 }) =>
-      bodyBytes > 0 && startedAtMs >= fault.startedAtMs && firstByteAtMs >= fault.couldGoOnAtMs,
+    ({ bodyBytes, startedAtMs: atMs, firstByteAtMs = 0, answeredAtMs = 0 }) =>
+      bodyBytes > 0 && atMs >= startedAtMs && Math.max(firstByteAtMs, answeredAtMs) >= couldGoOnAtMs,
   );
-  const any = play.mayGoOn && arrivals.find(({ atMs }) => atMs > fault.couldGoOnAtMs)?.atMs;
-  return any || anew?.firstByteAtMs;
+  const any = play.mayGoOn && arrivals.find(({ atMs }) => atMs > couldGoOnAtMs)?.atMs;
+  return any || (anew && Math.max(couldGoOnAtMs, anew.firstByteAtMs ?? 0));
 }
 
 function gatewayKilled(play: SurvivalCase, ceph: Ceph): SurvivalCase {
