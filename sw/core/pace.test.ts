@@ -190,6 +190,27 @@ test('of requests that stall together, none gets more time because another has s
   expect(pace.limitMs(second, 0)).toBe(limitMs);
 });
 
+test('nor where the speed was learned when both were under way', () => {
+  const pace = new Pace();
+  const [first, second, third] = [
+    pace.begin(0, 8_000_000),
+    pace.begin(0, 8_000_000),
+    pace.begin(0, 4_000_000),
+  ] as const;
+  pace.end(third, 4_000_000, 4000);
+  const limitMs = pace.limitMs(second, 0);
+  expect(limitMs).toBeLessThan(15_000);
+  pace.stalled(8_000_000, limitMs);
+  pace.end(first, 0, limitMs);
+  expect(pace.limitMs(second, 0)).toBe(limitMs);
+});
+
+test('bodies that begin side by side share what a link is good for, also while nothing is known of it', () => {
+  const pace = new Pace();
+  pace.begin(0, 1);
+  expect(pace.chunkBytes()).toBe(262_144);
+});
+
 test('an answer counts as late after 0.7 s, or twice what the slowest question took', () => {
   const pace = new Pace();
   expect(pace.hedgeMs()).toBe(700);
