@@ -11,8 +11,8 @@ const LIMIT_LOOK_MS = 8000;
 
 export interface RequestContext extends RunnerContext {
   readonly record: UploadRecord;
-  /** The last request went silent: other connections may be just as dead. */
-  readonly silent: boolean;
+  /** What was sent before was not answered, whatever became of it: the browser's other connections may be just as dead. */
+  readonly unsettled: boolean;
   /** A body that cannot be read looks like a dead network to fetch: throws if it is so. */
   readonly checkBytes: () => Promise<void>;
 }
@@ -42,7 +42,7 @@ export async function request(url: string, options: RequestOptions, context: Req
       credentials: adapter.requests?.credentials ?? 'same-origin',
       headers: () => adapter.requests?.headers?.(record) ?? {},
     });
-  const hedged = context.silent && ['GET', 'HEAD'].includes(options.method);
+  const hedged = (context.unsettled || attempt > 0) && ['GET', 'HEAD'].includes(options.method);
   let acknowledgedBytes = 0;
   try {
     const answer = await (hedged

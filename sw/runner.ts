@@ -55,7 +55,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
   const { store, outbox, clock, adapter, pace, signal, lane, onAnswer } = context;
   const { id, sizeBytes } = queued;
   let record = queued;
-  const { tried, attempt, state } = record.course;
+  const { tried, attempt } = record.course;
   /** The server's word is known to be current. */
   let synced = !tried && sizeBytes <= (adapter.blindBytes ?? 0);
   /** A request of ours, of this life or the last, may still be draining. */
@@ -63,8 +63,6 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
   let emptySent = false;
   /** Sends in a row that gained nothing. What has failed before gets one try, not a new budget. */
   let futile = attempt > 0 ? RESYNC_BUDGET : 0;
-  /** The last request went silent. */
-  let silent = state.status === 'waiting' && state.error?.code === 'timeout';
   /** While a hidden 413 is suspected, and no body has passed yet: none larger than this. */
   let cautionBytes = Infinity;
   /** What was made in parts that are too large. */
@@ -102,7 +100,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
       request(url, options, {
         ...context,
         record,
-        silent,
+        unsettled,
         checkBytes: async () => {
           if (!(await isReadable(lastByte(await allBytes()), clock))) await lost();
         },
@@ -222,7 +220,6 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
       ...adapter.parts?.smallest(adapter, record.course, sentBytes),
     });
     synced = false;
-    silent = failure.code === 'timeout';
     if (step.type === 'send') {
       unsettled = true;
       futile += 1;

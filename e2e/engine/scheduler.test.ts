@@ -319,6 +319,36 @@ test('what another worker has cancelled just before its completion is not comple
   expect(completed).toBe(0);
 });
 
+test('what waited for a silent network asks on further connections when that is said to be back', async () => {
+  const askedAtMs: number[] = [];
+  const { time, engine, store } = engineWith(
+    {
+      // As the browser's pool is then: idle connections, all of them dead.
+      fetch: (_url, { signal } = {}) => {
+        askedAtMs.push(time.now());
+        return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+      },
+    },
+    {
+      probe: async (_upload, _state, io) => {
+        await io.request('http://server.test/status', { method: 'GET' });
+        return {};
+      },
+      send: async (_upload, _state, _range, body, io) => {
+        await io.request('http://server.test/upload', { method: 'POST', body });
+        return {};
+      },
+    },
+  );
+  await store('a.bin');
+  await engine.scheduler.wake('command');
+  await time.until('the wait', async () => (await statusOf(engine, 'a.bin')) === 'waiting');
+  askedAtMs.length = 0;
+  await engine.scheduler.wake('online');
+  await time.pass(2000);
+  expect(askedAtMs.map((atMs) => atMs - (askedAtMs[0] ?? 0))).toEqual([0, 700, 1400]);
+});
+
 describe('an adapter', () => {
   test('whose `complete` is always refused with 409 is not asked in a tight loop', async () => {
     let asked = 0;
