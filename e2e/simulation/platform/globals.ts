@@ -1,15 +1,13 @@
 // The globals that product code finds: those of the agent whose task is running, in the world that is. Installed once.
 
-import { setMaxListeners } from 'node:events';
 import { SimResponse } from '../world/network.js';
 import { Emitter, world } from '../world/world.js';
+import { MemoryAbortController, MemoryAbortSignal } from './abort.js';
 import { installStorage } from './indexed-db.js';
 import { clone, MemoryBlob, MemoryFile } from './memory-blob.js';
 import { MemoryBroadcastChannel, MemoryMessageChannel } from './messaging.js';
 
 export function installGlobals(): void {
-  // A signal of a whole upload is heard by each of its requests.
-  setMaxListeners(0);
   const setTimer = (run: (...args: unknown[]) => void, delayMs = 0, ...args: unknown[]) => {
     const { loop } = world();
     const timer = loop.timer(Number(delayMs), loop.current, () => run(...args));
@@ -32,6 +30,8 @@ export function installGlobals(): void {
   };
   const emitter = () => world().scope()?.emitter ?? new Emitter();
   const values = {
+    AbortController: MemoryAbortController,
+    AbortSignal: MemoryAbortSignal,
     Blob: MemoryBlob,
     File: MemoryFile,
     BroadcastChannel: MemoryBroadcastChannel,
@@ -62,12 +62,6 @@ export function installGlobals(): void {
   Object.defineProperty(globalThis, 'document', { get: () => world().scope()?.document, configurable: true });
   Date.now = () => Math.round(world().loop.now());
   Math.random = () => world().chance.next();
-  AbortSignal.timeout = (delayMs) => {
-    const over = new AbortController();
-    const { loop } = world();
-    loop.timer(delayMs, loop.current, () => over.abort(new DOMException('Timed out.', 'TimeoutError')));
-    return over.signal;
-  };
   installStorage();
 }
 
