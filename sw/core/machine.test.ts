@@ -71,10 +71,10 @@ const table: Readonly<Record<keyof typeof events, string>> = {
   restarted:
     '             .         preparing  uploading  .         .         completing .         .         .         .',
   shrunk:
-    '                .         preparing  uploading  .         .         completing .         .         .         .',
+    '                .         .          uploading  .         .         .          .         .         .         .',
   failed:
     '                failed    failed     failed     failed    .         failed     .         .         .         .',
-  lost: '                  lost      lost       lost       lost      lost      lost       .         lost      .         .',
+  lost: '                  .         lost       lost       .         lost      lost       .         .         .         .',
   freed:
     '                 .         .          .          .         .         .          .         .         cancelled .',
   'hastened for it':

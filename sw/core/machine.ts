@@ -133,9 +133,14 @@ const rules: Rules = {
   ],
   parked: [['queued'], () => ({ state: { status: 'waiting', reason: 'auth' } })],
   restarted: [underWay, (_, { restarts }) => ({ ...unmade, restarts: restarts + 1 })],
-  shrunk: [underWay, ({ maxBytes, anew }, { limits }) => ({ ...(anew && unmade), limits: { ...limits, maxBytes } })],
+  // Only a body is too large, and none leaves before `sending`.
+  shrunk: [
+    ['uploading'],
+    ({ maxBytes, anew }, { limits }) => ({ ...(anew && unmade), limits: { ...limits, maxBytes } }),
+  ],
   failed: [pending, ({ error, forget }) => ({ ...(forget && unmade), state: { status: 'failed', error } })],
-  lost: [[...pending, 'paused', 'failed'], ({ error }) => ({ state: { status: 'lost', error } })],
+  // Found when they are needed; whoever was paused meanwhile is told as well.
+  lost: [[...underWay, 'paused'], ({ error }) => ({ state: { status: 'lost', error } })],
   freed: [
     ['cancelled'],
     (_, { state }) => (state.status === 'cancelled' ? { ...unmade, state: { ...state, freed: true } } : undefined),
