@@ -211,7 +211,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     if (adapter === undefined || record.turn === undefined) {
       const error = { ...toWire(unknownEndpoint(endpoint)), uploadId };
       const failed = await store.applyAll([uploadId], { type: 'failed', error });
-      outbox.changed(record, ...failed);
+      // What was cancelled does not fail; nobody is left to free it.
+      const freed = failed.length > 0 ? [] : await store.applyAll([uploadId], { type: 'freed' });
+      outbox.changed(record, ...failed, ...freed);
       return;
     }
     if (gate) gate.trying = true;

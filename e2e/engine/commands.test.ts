@@ -513,6 +513,23 @@ describe('what must not stop the others', () => {
     expect(deliveries(stage.server, old)).toBe(1);
   });
 
+  test('a cancelled upload of an endpoint that an update has dropped: nobody frees it, nobody waits for it', async () => {
+    const stage = await setStage({}, { endpoints: ({ urls }) => ({ old: byteOffset({ ...urls, settleMs: 0 }) }) });
+    stage.server.fault = () => DOWN;
+    const [old, photo] = [fileOf('old.bin', 100), fileOf('photo.bin', 100)];
+    await stage.add([old], { endpoint: 'old' });
+    await stage.time.until('a failure', async () => (await stage.named('old.bin')).status === 'waiting');
+    await stage.worker.send({ type: 'control', control: 'cancel', ids: 'all' });
+    await stage.add([photo]);
+    stage.worker.life.end();
+    stage.server.fault = () => undefined;
+    const updated = stage.another({ endpoints: { photos: byteOffset({ ...stage.server.urls, settleMs: 0 }) } });
+    void updated.engine.scheduler.wake('start');
+    await stage.time.until('delivery', () => deliveries(stage.server, photo) === 1);
+    expect(await updated.list()).toMatchObject([{ status: 'cancelled' }, { status: 'completed' }]);
+    await updated.engine.scheduler.idle();
+  });
+
   test('a damaged record: it is published as failed, and the others are delivered', async () => {
     const stage = await setStage();
     stage.server.fault = () => DOWN;
