@@ -24,6 +24,7 @@ const remoteLife = (named: string) => [{ test: 'e2e/engine/remote-life.test.ts',
 const chunkServer = (named: string) => [{ test: 'demo/server/chunk-server.test.ts', named }];
 const uploadServer = (named: string) => [{ test: 'demo/server/upload-server.test.ts', named }];
 const durability = (named: string) => [{ test: 'demo/server/durability.test.ts', named }];
+const simulation = (named: string) => [{ test: 'e2e/simulation/simulate.test.ts', named }];
 const unit = (test: string) => [{ test: `${test}.test.ts` }];
 const http = unit('sw/protocols/http');
 const store = unit('sw/store/upload-store');
@@ -131,6 +132,13 @@ export const faults: readonly Fault[] = [
     find: 'if (leftMs <= 0) return elapsedMs();',
     replace: 'if (leftMs <= 0) return new Promise<number>(() => {});',
     caughtBy: plainServer('a request that is never answered is given up'),
+  },
+  {
+    file: 'sw/install.ts',
+    what: 'a worker that starts waits until somebody asks it to go on',
+    find: "if (self.serviceWorker?.state === 'activated') void",
+    replace: 'if (false) void',
+    caughtBy: simulation('a worker that anything starts goes on'),
   },
   // scheduler
   {

@@ -1,6 +1,7 @@
 // The invariants of the design, each checked where it can be broken first: at a commit, at a request, at a call of the
 // adapter. A complaint begins with the invariant's number.
 
+import type { UploadStatus } from '../../src/contracts/upload.js';
 import { normalize, totalBytes } from '../../sw/core/ranges.js';
 import type { Adapter, Io, Range, Reply } from '../../sw/protocols/adapter.js';
 import { parseRecord, type UploadRecord } from '../../sw/store/schema.js';
@@ -22,13 +23,15 @@ export class Checks {
   readonly complaints: string[] = [];
   committed: Committed = { records: new Map(), bytes: new Set() };
   onChange: (id: string, revision: number) => void = () => {};
+  /** An upload has come to that state. */
+  onStatus: (status: UploadStatus, name: string) => void = () => {};
   /** The simulator itself takes bytes away. */
   evicting = false;
   /** How often the server lost what it had acknowledged, or a person began a file anew: then it may be there twice. */
-  readonly begunAnew = new Map<string, number>();
+  readonly #begunAnew = new Map<string, number>();
   readonly #world: World;
   readonly #protocol: Protocol;
-  readonly #sources: ReadonlyMap<string, Uint8Array>;
+  readonly sources: ReadonlyMap<string, Uint8Array>;
   readonly #said = new Map<string, readonly Range[]>();
   readonly #unknown = new Map<string, Range[]>();
   readonly #asked = new Map<string, { readonly life: Agent | undefined; readonly untilMs: number }>();
@@ -36,7 +39,7 @@ export class Checks {
   constructor(world: World, protocol: Protocol, sources: ReadonlyMap<string, Uint8Array>) {
     this.#world = world;
     this.#protocol = protocol;
-    this.#sources = sources;
+    this.sources = sources;
   }
 
   complain(what: string): void {
@@ -69,9 +72,11 @@ export class Checks {
 
   #look(record: UploadRecord, before: UploadRecord | undefined, hasBytes: boolean): void {
     const { name, course } = record;
-    const { status } = course.state;
+    const { state } = course;
+    const { status } = state;
     if (before?.revision !== record.revision) {
       this.onChange(record.id, record.revision);
+      if (before?.course.state.status !== status) this.onStatus(status, name);
       const error =
         'error' in course.state && course.state.error
           ? ` (${course.state.error.code}: ${course.state.error.message})`
@@ -82,11 +87,15 @@ export class Checks {
     if (!hasBytes && !isOver && !this.evicted.has(record.id))
       this.complain(`3: the bytes of ${name} are gone, and it is ${status}`);
     if (status === 'completed' && before?.course.state.status !== 'completed') {
-      const source = this.#sources.get(name);
+      const source = this.sources.get(name);
       const found = this.#protocol.finished(this.#world.disk, name);
       if (!found.some((bytes) => source && Buffer.compare(bytes, source) === 0))
         this.complain(`3: ${name} is completed, and the server has no such file`);
     }
+    // Where parts of one file were told both to wait and to sign in, whoever signs in has waited.
+    if (state.status === 'waiting' && state.reason === 'auth') this.#asked.delete(record.id);
+    // A stranger's 404 is the server's word as far as can be told: that it has no such upload.
+    if (before && course.restarts > before.course.restarts && this.#world.network.denied) this.beginsAnew(name);
     const said = this.#said.get(record.id) ?? [];
     if (before && status !== 'completed' && totalBytes(course.held) > totalBytes(before.course.held)) {
       const more = normalize([...said, ...course.held]);
@@ -168,16 +177,20 @@ export class Checks {
     };
   }
 
+  beginsAnew(name: string): void {
+    this.#begunAnew.set(name, (this.#begunAnew.get(name) ?? 0) + 1);
+  }
+
   /** A power cut has come between the answer and its arrival. */
   mayHaveLost = false;
 
   /** 8, 3: what the server has at the end. */
   judgeServer(): void {
-    for (const [name, source] of this.#sources) {
+    for (const [name, source] of this.sources) {
       const found = this.#protocol.finished(this.#world.disk, name);
       if (found.some((bytes) => Buffer.compare(bytes, source) !== 0))
         this.complain(`2: the server finished another file under the name ${name}`);
-      const most = 1 + (this.begunAnew.get(name) ?? 0);
+      const most = 1 + (this.#begunAnew.get(name) ?? 0);
       if (found.length > most) this.complain(`8: the server finished ${name} ${found.length} times`);
     }
   }

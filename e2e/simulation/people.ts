@@ -151,7 +151,7 @@ export class People {
       if (upload === undefined) return;
       if (act === 'cancel' || act === 'remove') this.givenUp.add(name);
       if (act !== 'pause' && act !== 'resume') {
-        this.#checks.begunAnew.set(name, (this.#checks.begunAnew.get(name) ?? 0) + 1);
+        this.#checks.beginsAnew(name);
       }
       backhaul[act]([upload.id]).catch((cause: unknown) => this.#excused(cause, act));
     });

@@ -1,24 +1,33 @@
 // What a seed stands for: files, a link, and the faults of one run with the moment of each. Plain JSON, so that a plan can
 // be shortened, and kept after the dice have changed.
 
+import type { UploadStatus } from '../../src/contracts/upload.js';
 import { Dice } from '../conformance/dice.js';
-import type { Link, LinkFault } from './world/network.js';
+import { sceneOf } from './scenes.js';
+import type { Link, LinkFault } from './world/link.js';
 
-/** When: the n-th await of that kind of agent, the n-th request, the n-th transaction that writes, or so many ms in. */
+/**
+ * When: the n-th await of that kind of agent, the n-th request, the n-th transaction that writes, the n-th time that an
+ * upload comes to that state, or so many ms in.
+ */
 export interface When {
-  readonly on: 'worker' | 'page' | 'server' | 'request' | 'transaction' | 'ms';
+  readonly on: 'worker' | 'page' | 'server' | 'request' | 'transaction' | 'ms' | UploadStatus;
   readonly at: number;
 }
 
 export type Fault = When &
   (
     | { readonly kind: 'stop-worker' | 'update-worker' | 'close-page' | 'open-page' | 'look' }
-    | { readonly kind: 'link'; readonly link: LinkFault }
+    /** A version that does not know the endpoint: a mistake of whoever released it. */
+    | { readonly kind: 'update-worker-wrongly' }
+    /** After so many more requests; to so many of them. */
+    | { readonly kind: 'link'; readonly link: LinkFault; readonly after?: number; readonly times?: number }
     | { readonly kind: 'offline' | 'disk-full' | 'quota' | 'sign-out'; readonly forMs: number }
     | { readonly kind: 'crash-server'; readonly forMs: number; readonly powerCut: boolean }
     | { readonly kind: 'abort-transaction'; readonly error: string }
     | { readonly kind: 'evict-bytes' | 'evict-all' | 'forget' }
     | { readonly kind: 'jump-clock'; readonly byMs: number }
+    /** What waits for a state is done to the upload that came to it. */
     | { readonly kind: UserAct; readonly file: number }
   );
 
@@ -29,6 +38,10 @@ export interface Plan {
   readonly protocol: string;
   readonly sizes: readonly number[];
   readonly pieceBytes: number;
+  /** The first version of the worker asks about every file before it sends; later ones send small ones at once. */
+  readonly asksFirst?: boolean;
+  /** After the last fault nobody opens a page until all that goes on by itself is delivered. */
+  readonly alone?: boolean;
   readonly concurrency: number;
   readonly link: Link;
   /** Faults come in this time; then everything heals. */
@@ -53,7 +66,10 @@ export function planOf(seed: number, protocol: string): Plan {
   const chaosMs = dice.pick([5000, 30_000, 200_000]);
   const count = dice.chance(0.05) ? 0 : dice.between(1, 8);
   const faults = Array.from({ length: count }, () => faultOf(dice, sizes.length, chaosMs));
-  return { seed, protocol, sizes, pieceBytes, concurrency: dice.between(1, 3), link, chaosMs, faults };
+  if (dice.chance(0.6)) faults.push(...sceneOf(dice, protocol === 'chunks' || isLarge));
+  const concurrency = dice.between(1, 3);
+  const [asksFirst, alone] = [dice.chance(0.5), dice.chance(0.1)];
+  return { seed, protocol, sizes, pieceBytes, asksFirst, alone, concurrency, link, chaosMs, faults };
 }
 
 function sizeOf(dice: Dice, piece: number): number {
@@ -80,6 +96,7 @@ function faultOf(dice: Dice, files: number, chaosMs: number): Fault {
   const makers: readonly (readonly [weight: number, make: () => Fault])[] = [
     [10, () => ({ kind: 'stop-worker', ...anyWorker() })],
     [3, () => ({ kind: 'update-worker', ...when() })],
+    [1, () => ({ kind: 'update-worker-wrongly', ...when() })],
     [2, () => ({ kind: 'close-page', ...(dice.chance(0.5) ? nth(dice, 'page', 120) : when()) })],
     [3, () => ({ kind: 'open-page', ...when() })],
     [2, () => ({ kind: 'look', ...when() })],

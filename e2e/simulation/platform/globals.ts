@@ -1,6 +1,6 @@
 // The globals that product code finds: those of the agent whose task is running, in the world that is. Installed once.
 
-import { SimResponse } from '../world/network.js';
+import { SimResponse } from '../world/response.js';
 import { Emitter, world } from '../world/world.js';
 import { MemoryAbortController, MemoryAbortSignal } from './abort.js';
 import { installStorage } from './indexed-db.js';

@@ -54,13 +54,15 @@ export class ServiceWorkers {
   };
   readonly lives: Agent[] = [];
   readonly #world: World;
-  readonly #script: () => void;
+  readonly #script: (version: number) => void;
   readonly #emitter = new Emitter();
+  /** Background Sync: Chromium only. */
+  callsBack = true;
   #syncs = 0;
   #syncing = false;
 
   /** `script`: what a worker runs when it starts. */
-  constructor(world: World, script: () => void) {
+  constructor(world: World, script: (version: number) => void) {
     this.#world = world;
     this.#script = script;
     this.registration = {
@@ -126,12 +128,15 @@ export class ServiceWorkers {
 
   readonly #old: SimServiceWorker[] = [];
 
-  /** A newer version is installed beside the running one, and takes over when that is idle or its time is up. */
-  update(): void {
+  /**
+   * A newer version is installed beside the running one, and takes over when that is idle or its time is up. Undefined:
+   * one is on its way already.
+   */
+  update(): number | undefined {
     const { loop } = this.#world;
     const { registration } = this;
-    if (registration.installing || registration.waiting) return;
-    const next = new SimServiceWorker(this, (registration.active?.version ?? 0) + 1);
+    if (registration.installing || registration.waiting) return undefined;
+    const next = new SimServiceWorker(this, this.newest + 1);
     registration.installing = next;
     this.#emitter.fire('updatefound');
     this.#start(next);
@@ -158,6 +163,13 @@ export class ServiceWorkers {
       };
       loop.timer(100, undefined, look);
     });
+    return next.version;
+  }
+
+  /** Its version: the one that runs, or is about to. */
+  get newest(): number {
+    const { active, waiting, installing } = this.registration;
+    return (installing ?? waiting ?? active)?.version ?? 0;
   }
 
   /** The network is back. */
@@ -170,7 +182,7 @@ export class ServiceWorkers {
     const { loop } = this.#world;
     loop.timer(delayMs, undefined, () => {
       const { active } = this.registration;
-      if (!this.#syncing || !this.#world.online || active === null) return;
+      if (!this.callsBack || !this.#syncing || !this.#world.online || active === null) return;
       this.#syncing = false;
       const again = () => {
         const delay = SYNC_AGAIN_MS[this.#syncs];
@@ -196,7 +208,7 @@ export class ServiceWorkers {
     const self = { registration, serviceWorker: worker, addEventListener: emitter.add };
     this.#world.scopes.set(life, { emitter, self });
     this.#world.note(`${life.name} starts (version ${worker.version})`);
-    loop.task(life, this.#script);
+    loop.task(life, () => this.#script(worker.version));
     return life;
   }
 

@@ -7,6 +7,7 @@ import { createUploadServer } from '../../../demo/server/upload-server.js';
 import { byteOffset, chunkList, chunks, resumableUpload, s3, tus } from '../../../sw/index.js';
 import type { Adapter } from '../../../sw/protocols/adapter.js';
 import type { MemoryRequest, MemoryResponse } from '../world/exchange.js';
+import { GONE } from '../world/link.js';
 import { TOKEN } from '../world/network.js';
 import { world } from '../world/world.js';
 import type { MemoryDisk } from './memory-disk.js';
@@ -93,6 +94,7 @@ const chunksProtocol: Protocol = {
       ask: chunkList({ url: `${ORIGIN}/api/chunks` }),
       merge: { url: `${ORIGIN}/api/chunks/merge` },
       abort: { url: `${ORIGIN}/api/chunks` },
+      means: ({ text }) => (text === GONE ? 'restart' : undefined),
       chunkSize,
       headers,
     }),
