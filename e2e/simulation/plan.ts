@@ -7,11 +7,11 @@ import { sceneOf } from './scenes.js';
 import type { Link, LinkFault } from './world/link.js';
 
 /**
- * When: the n-th await of that kind of agent, the n-th request, the n-th transaction that writes, the n-th time that an
- * upload comes to that state, or so many ms in.
+ * When: the n-th await of that kind of agent, the n-th request or answer, the n-th transaction that writes, the n-th time
+ * that an upload comes to that state, or so many ms in.
  */
 export interface When {
-  readonly on: 'worker' | 'page' | 'server' | 'request' | 'transaction' | 'ms' | UploadStatus;
+  readonly on: 'worker' | 'page' | 'server' | 'request' | 'answer' | 'transaction' | 'ms' | UploadStatus;
   readonly at: number;
 }
 
@@ -141,7 +141,7 @@ function faultOf(dice: Dice, files: number, chaosMs: number): Fault {
           'add-again',
           'add-elsewhere',
         ]),
-        ...(dice.chance(0.6) ? nth(dice, 'worker', 400) : when()),
+        ...dice.pick([() => nth(dice, 'worker', 400), () => nth(dice, 'answer', 12), when])(),
         file: dice.between(0, files - 1),
       }),
     ],

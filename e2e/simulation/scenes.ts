@@ -28,6 +28,7 @@ export function sceneOf(dice: Dice, completes: boolean): readonly Fault[] {
       { kind: 'evict-bytes', ...first('uploading') },
       { kind: 'pause', ...first('uploading'), file: 0 },
     ],
+    () => [{ kind: 'pause', ...first('uploading'), file: 0 }, act('paused')],
     // A newer version meets what the older one left waiting.
     () => [
       { kind: 'link', ...first('preparing'), link: busy(dice), times: 3 },

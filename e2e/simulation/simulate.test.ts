@@ -2,13 +2,17 @@
 
 import { expect, test } from 'vitest';
 import { regressions } from './regressions.js';
+import { coverageOf } from './report.js';
 import { runBatches } from './run-batches.js';
 
 const RUNS = 2000;
 
 test(`${RUNS} seeds keep every invariant`, { timeout: 900_000 }, async () => {
-  const { failures, struck } = await runBatches({ from: 1, runs: RUNS, workers: 2 });
+  const report = await runBatches({ from: 1, runs: RUNS, workers: 2 });
+  const { failures, struck } = report;
   expect(failures.map(({ plan, complaints }) => `${plan.protocol} ${plan.seed}: ${complaints[0]}`)).toEqual([]);
+  // Every event in every state in which the machine lets it in.
+  expect(coverageOf(report)).toMatchObject({ missing: [] });
   // Each kind has really happened.
   expect(Object.values(struck).every((count) => count > 0)).toBe(true);
   expect(Object.keys(struck).length).toBeGreaterThan(25);

@@ -42,6 +42,9 @@ export class Strikes {
     world.loop.onCrossing = ({ kind }) => {
       for (const fault of this.#count(kind)) this.#happen(fault);
     };
+    world.network.onAnswer = () => {
+      for (const fault of this.#count('answer')) this.#happen(fault);
+    };
     checks.onStatus = (status, name) => {
       for (const fault of this.#count(status)) {
         // The next request may leave in the same breath.
@@ -57,7 +60,8 @@ export class Strikes {
     const [fault] = this.#count('transaction');
     if (fault?.kind === 'abort-transaction') {
       this.#hit(fault);
-      // A Retry-After that could not be kept binds nobody, as if the worker had been stopped before it was.
+      // A Retry-After that could not be stored binds nobody, as if the worker had been stopped before it was: to remember it
+      // beside the store would be a second truth about every wait, and saves no more than one early request.
       this.#checks.hurry();
       return fault.error;
     }

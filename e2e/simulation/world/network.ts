@@ -36,6 +36,8 @@ export class Network {
   /** The token that requests carry is over. */
   signedOut = false;
   onRequest: (passing: Passing) => void = () => {};
+  /** One is about to be told to whoever asked. */
+  onAnswer: () => void = () => {};
   readonly #world: World;
   readonly #delivery: Delivery;
 
@@ -88,6 +90,7 @@ export class Network {
           new Promise<void>((readOn, tear) =>
             loop.timer(this.#delivery.latencyMs(), life, () => (torn ? tear(new TypeError('terminated')) : readOn())),
           );
+        this.onAnswer();
         const text = given.body.length < 30 ? ` "${given.body}"` : '';
         end(`${given.status}${text}`, () => resolve(new SimResponse(url, given, read)));
       };
