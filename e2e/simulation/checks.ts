@@ -17,6 +17,9 @@ export interface Committed {
   readonly bytes: ReadonlySet<string>;
 }
 
+/** A button that was pressed is on its way to the worker so long, at most. */
+const HURRY_MS = 100;
+
 const calls = ['create', 'probe', 'send', 'complete'] as const;
 
 export class Checks {
@@ -34,6 +37,7 @@ export class Checks {
   readonly sources: ReadonlyMap<string, Uint8Array>;
   readonly #said = new Map<string, readonly Range[]>();
   readonly #unknown = new Map<string, Range[]>();
+  #hurriedAtMs = -Infinity;
   readonly #asked = new Map<string, { readonly life: Agent | undefined; readonly untilMs: number }>();
 
   constructor(world: World, protocol: Protocol, sources: ReadonlyMap<string, Uint8Array>) {
@@ -160,6 +164,7 @@ export class Checks {
   /** A person has pressed a button, or a clock has jumped: what was asked for before no longer counts. */
   hurry(): void {
     this.#asked.clear();
+    this.#hurriedAtMs = this.#world.loop.elapsedMs;
   }
 
   #listen(io: Io, id: string): Io {
@@ -170,7 +175,8 @@ export class Checks {
         const seconds = Number(answer.header('Retry-After') ?? 0);
         const { loop } = this.#world;
         // A little less: the answer has been on its way.
-        if (seconds > 0 && !answer.ok)
+        const isHurried = loop.elapsedMs - this.#hurriedAtMs < HURRY_MS;
+        if (seconds > 0 && !answer.ok && !isHurried)
           this.#asked.set(id, { life: loop.current, untilMs: loop.elapsedMs + seconds * 1000 - 10 });
         return answer;
       },

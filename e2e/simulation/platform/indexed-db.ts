@@ -91,7 +91,10 @@ export function installStorage(): void {
   database.transaction = function (...args: unknown[]) {
     const opened = transaction.apply(this, args);
     const owner = world().loop.current;
-    if (owner !== undefined) abortsWith(owner, opened);
+    if (owner !== undefined) {
+      abortsWith(owner, opened);
+      for (const name of ['oncomplete', 'onabort', 'onerror']) guardHandler(opened, name, owner);
+    }
     return opened;
   };
 
@@ -116,6 +119,17 @@ function guard(owner: Agent, listener: Listener): Listener {
     if (upgrade) abortsWith(owner, upgrade as RawTransaction);
     if (world().loop.enter(owner)) listener(event);
   };
+}
+
+/** The same for what is set, not added. */
+function guardHandler(target: object, name: string, owner: Agent): void {
+  let own: Listener | null = null;
+  Object.defineProperty(target, name, {
+    get: () => own,
+    set: (handler: Listener | null) => {
+      own = handler && guard(owner, handler);
+    },
+  });
 }
 
 function abortsWith(owner: Agent, transaction: RawTransaction): void {
