@@ -98,6 +98,8 @@ export class Checks {
     }
     // Where parts of one file were told both to wait and to sign in, whoever signs in has waited.
     if (state.status === 'waiting' && state.reason === 'auth') this.#asked.delete(record.id);
+    // What the server had of it is freed: whatever it said before is over.
+    if (state.status === 'cancelled' && state.freed) this.#said.delete(record.id);
     // A stranger's 404 is the server's word as far as can be told: that it has no such upload.
     if (before && course.restarts > before.course.restarts && this.#world.network.denied) this.beginsAnew(name);
     const said = this.#said.get(record.id) ?? [];
