@@ -16,22 +16,30 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   random: () => Math.random(),
   sleep: (delayMs, signal) =>
-    new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const stop = () => {
-        clearTimeout(timer);
-        reject(signal?.reason);
-      };
-      const timer = setTimeout(
-        () => {
-          signal?.removeEventListener('abort', stop);
-          resolve();
-        },
-        Math.min(Math.max(0, delayMs), LONGEST_TIMER_MS),
-      );
-      signal?.addEventListener('abort', stop, { once: true });
+    abortable(signal, (resolve) => {
+      const timer = setTimeout(resolve, Math.min(delayMs, LONGEST_TIMER_MS));
+      return () => clearTimeout(timer);
     }),
 };
+
+/** Resolves as `begin` says. Rejects as soon as `signal` is aborted, and then undoes with what `begin` has returned. */
+export function abortable(
+  signal: AbortSignal | undefined,
+  begin: (resolve: () => void) => () => unknown,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const stop = () => {
+      undo();
+      reject(signal?.reason);
+    };
+    const undo = begin(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    });
+    signal?.addEventListener('abort', stop);
+  });
+}
 
 /** What `work` becomes, or `late` if that takes longer than `limitMs`. */
 export async function within<Value, Late = Value>(

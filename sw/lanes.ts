@@ -1,6 +1,8 @@
 // How many requests run at once, over all uploads and endpoints. An upload holds one lane from its first request to its
 // last answer; the further parts of an upload go beside it only while no upload waits for its first.
 
+import { abortable } from './clock.js';
+
 interface Waiting {
   readonly extra: boolean;
   readonly enter: () => void;
@@ -8,7 +10,7 @@ interface Waiting {
 
 export class Lanes {
   #free: number;
-  #waiting: readonly Waiting[] = [];
+  readonly #waiting = new Set<Waiting>();
 
   constructor(count: number) {
     this.#free = count;
@@ -18,28 +20,21 @@ export class Lanes {
   async take(signal: AbortSignal, extra: boolean): Promise<() => void> {
     if (this.#free > 0) this.#free -= 1;
     else {
-      signal.throwIfAborted();
-      await new Promise<void>((resolve, reject) => {
-        const stop = () => {
-          this.#waiting = this.#waiting.filter((each) => each !== waiting);
-          reject(signal.reason);
-        };
-        const enter = () => {
-          signal.removeEventListener('abort', stop);
-          resolve();
-        };
+      await abortable(signal, (enter) => {
         const waiting = { extra, enter };
-        this.#waiting = [...this.#waiting, waiting];
-        signal.addEventListener('abort', stop);
+        this.#waiting.add(waiting);
+        return () => this.#waiting.delete(waiting);
       });
     }
     return () => this.#leave();
   }
 
   #leave(): void {
-    const next = this.#waiting.find(({ extra }) => !extra) ?? this.#waiting[0];
-    this.#waiting = this.#waiting.filter((each) => each !== next);
-    if (next) next.enter();
-    else this.#free += 1;
+    const waiting = [...this.#waiting];
+    const next = waiting.find(({ extra }) => !extra) ?? waiting[0];
+    if (next) {
+      this.#waiting.delete(next);
+      next.enter();
+    } else this.#free += 1;
   }
 }
