@@ -30,7 +30,7 @@ export interface CommandTools extends IntakeTools {
 /** The command in `data`; undefined if it is not Backhaul's. Throws `version-mismatch` or `invalid-message`. */
 export function parseCommand(data: unknown): Command | undefined {
   const envelope = openEnvelope(data);
-  if (envelope === undefined) return undefined;
+  if (!envelope) return undefined;
   if (envelope.wire !== WIRE_VERSION) {
     throw new UploadError(
       'version-mismatch',
@@ -117,7 +117,7 @@ async function apply(
 
 async function whyNot(control: Control, uploadId: string, { store }: CommandTools): Promise<WireError> {
   const record = await store.get(uploadId);
-  if (record === undefined) {
+  if (!record) {
     return { code: 'unknown-upload', message: `No upload ${uploadId} on this device.`, uploadId };
   }
   const message = `Cannot ${control} "${record.name}": it is ${record.course.state.status}.`;

@@ -48,7 +48,7 @@ export async function acceptFiles(command: Enqueue, tools: IntakeTools): Promise
   const stored = (await storeBatch(good, tools)).values();
   return prepared.map((upload) => {
     const result = upload instanceof UploadError ? upload : stored.next().value;
-    return result === undefined || result instanceof UploadError
+    return !result || result instanceof UploadError
       ? { type: 'rejected', error: toWire(result) }
       : { type: 'accepted', snapshot: tools.outbox.snapshot(result) };
   });
@@ -93,7 +93,7 @@ async function prepare(
   if (!(file instanceof Blob)) return refuse('not-a-file', name, 'is no File or Blob.');
   try {
     const bytes = sizeBytes <= INLINE_BYTES ? await read(file, clock) : file;
-    if (bytes === undefined) return unreadable(name, 'too slow');
+    if (!bytes) return unreadable(name, 'too slow');
     if ((bytes instanceof Blob ? bytes.size : bytes.byteLength) !== sizeBytes) return changed(name);
     const info = { endpoint, fingerprint, name, type, sizeBytes, lastModifiedMs, metadata, priority };
     return { ...info, id: newId() as UploadId, addedAtMs: clock.now(), bytes };
@@ -108,7 +108,7 @@ async function storeBatch(
   tools: IntakeTools,
 ): Promise<readonly (UploadRecord | UploadError)[]> {
   const [only] = uploads;
-  if (only === undefined) return [];
+  if (!only) return [];
   let added: readonly UploadRecord[];
   try {
     added = await tools.store.add(uploads);

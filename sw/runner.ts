@@ -73,10 +73,10 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
   /** Ends the run where nothing is left to do, or where a user's command came first and lets the event in no more. */
   async function commit(event: CourseEvent): Promise<void> {
     const next = await store.apply(id, event);
-    if (next === undefined) throw new Ended();
+    if (!next) throw new Ended();
     record = next;
     outbox.changed(record);
-    if (record.turn === undefined) throw new Ended();
+    if (!record.turn) throw new Ended();
   }
 
   async function end(type: 'failed' | 'lost', error: WireError, forget = false): Promise<never> {
@@ -137,10 +137,10 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
 
   async function replied(reply: Reply, range?: Range): Promise<void> {
     const { course } = record;
-    const held = reply.held ?? (range === undefined ? course.held : [...course.held, range]);
+    const held = reply.held ?? (range ? [...course.held, range] : course.held);
     // Without a `complete` of its own, a protocol is done when every byte is held; an empty file, when it was sent.
     const full = totalBytes(held) >= sizeBytes && (sizeBytes > 0 || emptySent);
-    const done = reply.done === true || (full && adapter.complete === undefined);
+    const done = reply.done === true || (full && !adapter.complete);
     // The next upload need not wait for this one's last commit.
     if (done) exit();
     await commit({ type: 'replied', reply, range, doneAtMs: done ? clock.now() : undefined });
@@ -273,10 +273,10 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
         if (signal.aborted) throw new Ended();
         const failure = cause instanceof ProtocolFailure ? cause : mistake(cause);
         // The store failed: nothing can be said or done here.
-        if (failure === undefined) throw cause;
+        if (!failure) throw cause;
         if (failure.code === 'bytes-lost') await lost();
         const outcome = await recover(failure, step);
-        if (outcome !== undefined) return outcome;
+        if (outcome) return outcome;
       }
       if (record.course.restarts > RESTART_BUDGET) await end('failed', lostTooOften);
     }

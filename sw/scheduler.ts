@@ -183,7 +183,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         }
         const line = await lineOf(endpoint, now);
         const record = line.records.shift();
-        if (record !== undefined) {
+        if (record) {
           started = true;
           served = endpoint;
           await start(site, record, recall);
@@ -208,7 +208,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     const { adapter, gate, endpoint } = site;
     const { id: uploadId } = record;
     // What is in line without a turn is damaged: by this it leaves the line, and is told of as it is.
-    if (adapter === undefined || record.turn === undefined) {
+    if (!adapter || !record.turn) {
       const error = { ...toWire(unknownEndpoint(endpoint)), uploadId };
       const failed = await store.applyAll([uploadId], { type: 'failed', error });
       // What was cancelled does not fail; nobody is left to free it.

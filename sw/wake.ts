@@ -22,10 +22,10 @@ export function watchForUpdate(
 ): Promise<void> {
   return new Promise((resolve) => {
     const { waiting } = registration;
-    if (waiting !== null && waiting !== self && registration.active !== null) resolve();
+    if (waiting && waiting !== self && registration.active) resolve();
     registration.addEventListener('updatefound', () => {
       const { installing } = registration;
-      if (self !== undefined && self.state !== 'activated') return;
+      if (self && self.state !== 'activated') return;
       installing?.addEventListener('statechange', () => {
         if (installing.state === 'installed') resolve();
       });

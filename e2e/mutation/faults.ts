@@ -108,8 +108,8 @@ export const faults: readonly Fault[] = [
   {
     file: 'sw/runner.ts',
     what: 'completes an upload that another worker has cancelled',
-    find: 'if (next === undefined) throw new Ended();',
-    replace: 'if (next === undefined) return;',
+    find: 'if (!next) throw new Ended();',
+    replace: 'if (!next) return;',
     caughtBy: scheduler('what another worker has cancelled'),
   },
   {

@@ -174,7 +174,7 @@ function merge(
   { reply, range, doneAtMs }: Extract<CourseEvent, { type: 'replied' }>,
   { held: known, remote, limits, restarts }: Course,
 ): Partial<Course> {
-  const held = normalize(reply.held ?? (range === undefined ? known : [...known, range]));
+  const held = normalize(reply.held ?? (range ? [...known, range] : known));
   const gained = totalBytes(held) - totalBytes(known);
   return {
     held,

@@ -35,7 +35,7 @@ export interface PlanContext {
 
 export function nextStep(course: Course, context: PlanContext): Step {
   if (course.state.status === 'cancelled') return { type: 'abort' };
-  if (course.remote === null && context.adapter.create) return { type: 'create' };
+  if (!course.remote && context.adapter.create) return { type: 'create' };
   if (!context.synced) return { type: 'probe' };
   const ranges = missing(course, context);
   return ranges.length > 0 ? { type: 'send', ranges } : { type: 'complete' };

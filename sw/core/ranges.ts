@@ -8,7 +8,7 @@ export function normalize(ranges: readonly Range[]): readonly Range[] {
   const joined: Range[] = [];
   for (const range of sorted) {
     const last = joined.at(-1);
-    if (last !== undefined && range[0] <= last[1]) joined[joined.length - 1] = [last[0], Math.max(last[1], range[1])];
+    if (last && range[0] <= last[1]) joined[joined.length - 1] = [last[0], Math.max(last[1], range[1])];
     else joined.push(range);
   }
   return joined;
@@ -20,8 +20,7 @@ export function totalBytes(ranges: readonly Range[]): number {
 
 /** End of the unbroken prefix: the offset, in the words of offset protocols. */
 export function prefixEnd(held: readonly Range[]): number {
-  const first = held[0];
-  return first !== undefined && first[0] === 0 ? first[1] : 0;
+  return held.find(([start]) => start === 0)?.[1] ?? 0;
 }
 
 /** True if all of `range` is held; an empty range is held by anything. */

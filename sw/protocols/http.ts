@@ -106,7 +106,7 @@ function checkedHeaders(headers: Readonly<Record<string, string>>): Readonly<Rec
 export async function readText(response: Response, most = ANSWER_CHARACTERS): Promise<string> {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
-  while (reader !== undefined && text.length < most) {
+  while (reader && text.length < most) {
     const { done, value } = await reader.read();
     if (done) break;
     text += value;

@@ -77,7 +77,7 @@ export class UploadStore {
     const task = async (transaction: Transaction) => {
       const store = transaction.objectStore('uploads');
       const last = await store.index('byOrder').openKeyCursor(IDBKeyRange.upperBound(Number.MAX_SAFE_INTEGER), 'prev');
-      let order = last === null ? 0 : Number(last.key);
+      let order = Number(last?.key ?? 0);
       const added: UploadRecord[] = [];
       for (const { bytes, ...upload } of uploads) {
         // Sees what was put a moment ago: a file may come twice.
@@ -208,7 +208,7 @@ export class UploadStore {
     const values = [...waited, ...fresh].filter(({ id }) => !busy.has(id));
     return {
       records: values.slice(0, limit).map(listed),
-      dueAtMs: later === null ? Infinity : later.key[1],
+      dueAtMs: later?.key[1] ?? Infinity,
     };
   }
 
@@ -219,7 +219,7 @@ export class UploadStore {
       const endpoints: string[] = [];
       // Keys that are no list, or begin with no text, are damaged; they sort before.
       let cursor = await index.openKeyCursor(IDBKeyRange.lowerBound(['']));
-      while (cursor !== null) {
+      while (cursor) {
         const endpoint: string = cursor.key[0];
         endpoints.push(endpoint);
         // Past every key of this endpoint: arrays sort after numbers.
@@ -256,9 +256,9 @@ export class UploadStore {
       const values = await getAll(store, ids);
       const gone: UploadId[] = [];
       for (const value of values) {
-        if (value === undefined) continue;
+        if (!value) continue;
         const record = parseRecord(value);
-        if (!unsettled && record !== undefined && !isSettled(record.course.state.status)) continue;
+        if (!unsettled && record && !isSettled(record.course.state.status)) continue;
         quietly(store.delete(value.id));
         quietly(transaction.objectStore('bytes').delete(value.id));
         gone.push(value.id as UploadId);
