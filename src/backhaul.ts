@@ -35,7 +35,6 @@ export class Backhaul {
     await activeWorker(registration);
     const backhaul = new Backhaul(registration);
     try {
-      await backhaul.#channel.send({ type: 'hello' });
       await backhaul.#refresh();
     } catch (cause) {
       backhaul.close();
@@ -183,7 +182,7 @@ export class Backhaul {
       const listed: UploadSnapshot[] = [];
       let bornAtMs: number | undefined;
       for (let more = true, afterOrder = -1; more; afterOrder = listed.at(-1)?.order ?? afterOrder) {
-        const reply = await this.#channel.send({ type: 'list', afterOrder, limit: NAMED_AT_ONCE });
+        const reply = await this.#channel.send({ type: 'list', afterOrder });
         listed.push(...reply.snapshots);
         more = reply.more;
         // If it is deleted between two pages, the next listing will say so.

@@ -5,9 +5,9 @@ import { Channel } from './channel.js';
 import type { UploadError } from './contracts/errors.js';
 import { envelope, type Reply, type UploadEvent, WIRE_VERSION } from './contracts/messages.js';
 
-const hello = { type: 'hello' } as const;
+const command = { type: 'clear', endpoint: 'photos' } as const;
 const tick: UploadEvent = { type: 'tick' };
-const done: Reply<'hello'> = { type: 'done', value: {} };
+const done: Reply<'clear'> = { type: 'done', value: {} };
 let channels = 0;
 
 /** A channel to a worker that does `answer`, with the number of the question. */
@@ -43,19 +43,19 @@ function channelTo(answer: (nth: number, port: MessagePort) => void) {
 describe('a reply', () => {
   test('is what the worker says', async () => {
     const { channel, asked } = channelTo((_, port) => port.postMessage(envelope(done)));
-    expect(await channel.send(hello)).toEqual({});
-    expect(asked).toEqual([envelope(hello)]);
+    expect(await channel.send(command)).toEqual({});
+    expect(asked).toEqual([envelope(command)]);
   });
 
   test('of another wire version is never taken for one', async () => {
     const { channel } = channelTo((_, port) => port.postMessage({ ...envelope(done), wire: WIRE_VERSION + 1 }));
-    await expect(channel.send(hello)).rejects.toMatchObject({ code: 'version-mismatch' });
+    await expect(channel.send(command)).rejects.toMatchObject({ code: 'version-mismatch' });
   });
 
   test('that refuses is understood in any version', async () => {
     const refused: Reply = { type: 'refused', error: { code: 'unknown-endpoint', message: 'no' } };
     const { channel } = channelTo((_, port) => port.postMessage({ ...envelope(refused), wire: WIRE_VERSION + 1 }));
-    await expect(channel.send(hello)).rejects.toMatchObject({ code: 'unknown-endpoint' });
+    await expect(channel.send(command)).rejects.toMatchObject({ code: 'unknown-endpoint' });
   });
 });
 
@@ -65,7 +65,7 @@ describe('a worker that is silent', () => {
 
   test('is asked again, since it may have been stopped', async () => {
     const { channel, asked } = channelTo((nth, port) => nth > 0 && port.postMessage(envelope(done)));
-    const reply = channel.send(hello);
+    const reply = channel.send(command);
     await vi.waitUntil(() => asked.length === 1);
     await vi.advanceTimersByTimeAsync(10_000);
     expect(await reply).toEqual({});
@@ -74,7 +74,7 @@ describe('a worker that is silent', () => {
 
   test('is given up after three questions, by its name', async () => {
     const { channel, asked } = channelTo(() => {});
-    const reply = expect(channel.send(hello)).rejects.toMatchObject({
+    const reply = expect(channel.send(command)).rejects.toMatchObject({
       code: 'worker-unresponsive',
       message: expect.stringContaining('/sw.js'),
     });

@@ -46,18 +46,15 @@ export function parseCommand(data: unknown): Command | undefined {
 export async function execute(command: Command, tools: CommandTools): Promise<ReplyOf[Command['type']]> {
   const { store, outbox, scheduler } = tools;
   switch (command.type) {
-    case 'hello':
-      return {};
     case 'enqueue': {
       const outcomes = await scheduler.after(acceptFiles(command, tools));
       void scheduler.wake('command').catch(() => {});
       return { outcomes };
     }
     case 'list': {
-      const limit = Math.min(command.limit, MOST_LISTED);
-      const records = await store.list(command.afterOrder, limit);
+      const records = await store.list(command.afterOrder, MOST_LISTED);
       const snapshots = records.map((record) => outbox.snapshot(record));
-      return { snapshots, more: records.length === limit, bornAtMs: store.bornAtMs };
+      return { snapshots, more: records.length === MOST_LISTED, bornAtMs: store.bornAtMs };
     }
     case 'control': {
       const { control, ids } = command;
@@ -149,14 +146,13 @@ function isMetadata(value: unknown): boolean {
 
 /** What each command must carry. */
 const shapes: { readonly [Type in Command['type']]: Readonly<Record<string, Check>> } = {
-  hello: {},
   enqueue: {
     endpoint: isName,
     metadata: isMetadata,
     priority: oneOf(priorities),
     items: isList((item) => fits(item, itemShape)),
   },
-  list: { afterOrder: Number.isFinite, limit: (limit) => Number.isSafeInteger(limit) && Number(limit) > 0 },
+  list: { afterOrder: Number.isFinite },
   control: {
     control: oneOf([...Object.keys(eventTypes), 'remove']),
     ids: (ids) => ids === 'all' || isList(isName)(ids),

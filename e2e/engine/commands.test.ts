@@ -23,16 +23,16 @@ describe('a message', () => {
     'hello',
     [],
     {},
-    { type: 'hello' },
-    { source: 'workbox', wire: 1, body: { type: 'hello' } },
-    { source: 'backhaul', body: { type: 'hello' } },
-    { source: 'backhaul', wire: '1', body: { type: 'hello' } },
+    { type: 'list', afterOrder: -1 },
+    { source: 'workbox', wire: 1, body: { type: 'list', afterOrder: -1 } },
+    { source: 'backhaul', body: { type: 'list', afterOrder: -1 } },
+    { source: 'backhaul', wire: '1', body: { type: 'list', afterOrder: -1 } },
   ])('of a stranger is ignored: %j', (data) => {
     expect(parseCommand(data)).toBeUndefined();
   });
 
   test.each([0, WIRE_VERSION + 1, -1, 1.5])('of another wire version (%d) is told so, whatever it carries', (wire) => {
-    for (const body of [{ type: 'hello' }, { type: 'of the future' }, null]) {
+    for (const body of [{ type: 'list', afterOrder: -1 }, { type: 'of the future' }, null]) {
       expect(() => parseCommand({ source: 'backhaul', wire, body })).toThrow(
         expect.objectContaining({ code: 'version-mismatch' }),
       );
@@ -41,9 +41,9 @@ describe('a message', () => {
 
   const item = { file: new Blob(), name: 'a', type: '', sizeBytes: 0, lastModifiedMs: 0, fingerprint: 'a' };
   const good = {
-    hello: { type: 'hello' },
+    clear: { type: 'clear', endpoint: 'photos' },
     enqueue: { type: 'enqueue', endpoint: 'photos', metadata: { a: 'b' }, priority: 'low', items: [item] },
-    list: { type: 'list', afterOrder: -1, limit: 10 },
+    list: { type: 'list', afterOrder: -1 },
     control: { type: 'control', control: 'pause', ids: ['a'] },
     'control of all': { type: 'control', control: 'pause', ids: 'all' },
     wake: { type: 'wake', reason: 'online' },
@@ -80,7 +80,6 @@ describe('a message', () => {
 
   test.each<[string, object]>([
     ['a number that is none', { ...good.list, afterOrder: NaN }],
-    ['no limit', { ...good.list, limit: 0 }],
     ['an id that is no text', { ...good.control, ids: [1] }],
     ['a control that there is not', { ...good.control, control: 'explode' }],
     ['a reason that there is not', { ...good.wake, reason: 'because' }],

@@ -62,7 +62,7 @@ export function startWorker(options: TestWorkerOptions): TestWorker {
     engine,
     events,
     send,
-    list: async () => (await send({ type: 'list', afterOrder: -1, limit: 1000 })).snapshots,
+    list: async () => (await send({ type: 'list', afterOrder: -1 })).snapshots,
   };
 }
 

@@ -34,7 +34,7 @@ const junk: readonly unknown[] = [
   { length: 3 },
   new Date(NaN),
   /x/,
-  new Map([['type', 'hello']]),
+  new Map([['type', 'list']]),
   new Set(['a']),
   new Error('x'),
   new ArrayBuffer(8),
@@ -42,16 +42,15 @@ const junk: readonly unknown[] = [
   new Blob(['x']),
   Object.create(null),
   ['a', 1],
-  { type: 'hello' },
+  { type: 'list' },
   JSON.parse('{"__proto__":{"type":"clear"}}'),
 ];
 const nonsense = (dice: Dice) => junk[dice.between(0, junk.length - 1)];
 
 const item = { file: new Blob(['x']), name: 'a', type: '', sizeBytes: 1, lastModifiedMs: 0, fingerprint: 'a' };
 const shapes: Readonly<Record<string, object>> = {
-  hello: {},
   enqueue: { endpoint: 'nowhere', metadata: { a: 'b' }, priority: 'low', items: [item] },
-  list: { afterOrder: -1, limit: 10 },
+  list: { afterOrder: -1 },
   control: { control: 'cancel', ids: ['nobody'] },
   clear: { endpoint: 'nowhere' },
   wake: { reason: 'heartbeat' },

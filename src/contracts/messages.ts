@@ -36,7 +36,6 @@ export interface EnqueueItem {
 
 /** Commands are verbs. Repeating one is safe: a page that got no reply sends it again. */
 export type Command =
-  | { readonly type: 'hello' }
   | {
       readonly type: 'enqueue';
       readonly endpoint: string;
@@ -44,8 +43,8 @@ export type Command =
       readonly priority: Priority;
       readonly items: readonly EnqueueItem[];
     }
-  /** Pages through the queue in order of acceptance, `limit` at a time. */
-  | { readonly type: 'list'; readonly afterOrder: number; readonly limit: number }
+  /** Pages through the queue in order of acceptance. */
+  | { readonly type: 'list'; readonly afterOrder: number }
   | { readonly type: 'control'; readonly control: Control; readonly ids: readonly UploadId[] | 'all' }
   /** Wipes an endpoint's uploads off this device, whatever state they are in. The endpoint may be one of the past. */
   | { readonly type: 'clear'; readonly endpoint: string }
@@ -58,7 +57,6 @@ export type EnqueueOutcome =
 
 /** The answer to each command. `working` is said only once the worker holds the driver lock (or has no work). */
 export interface ReplyOf {
-  readonly hello: Readonly<Record<string, never>>;
   readonly enqueue: { readonly outcomes: readonly EnqueueOutcome[] };
   /** `bornAtMs`: when this worker made its database anew, if it did. What a page knew from before is lost. */
   readonly list: {
