@@ -45,10 +45,11 @@ export async function acceptFiles(command: Enqueue, tools: IntakeTools): Promise
   ]);
   const prepared = await withinRoom(made, freeBytes, tools.store);
   const good = prepared.filter((upload): upload is NewUpload => !(upload instanceof UploadError));
-  const stored = (await storeBatch(good, tools)).values();
+  const stored = await storeBatch(good, tools);
   return prepared.map((upload) => {
-    const result = upload instanceof UploadError ? upload : stored.next().value;
-    return !result || result instanceof UploadError
+    // One for each that is good.
+    const result = upload instanceof UploadError ? upload : (stored.shift() as UploadRecord | UploadError);
+    return result instanceof UploadError
       ? { type: 'rejected', error: toWire(result) }
       : { type: 'accepted', snapshot: tools.outbox.snapshot(result) };
   });
@@ -103,10 +104,7 @@ async function prepare(
 }
 
 /** One transaction if all goes well; else halves, so that only the files at fault are refused. */
-async function storeBatch(
-  uploads: readonly NewUpload[],
-  tools: IntakeTools,
-): Promise<readonly (UploadRecord | UploadError)[]> {
+async function storeBatch(uploads: readonly NewUpload[], tools: IntakeTools): Promise<(UploadRecord | UploadError)[]> {
   const [only] = uploads;
   if (!only) return [];
   let added: readonly UploadRecord[];
@@ -129,7 +127,7 @@ async function storeBatch(
 async function verify(
   added: readonly UploadRecord[],
   { store, outbox, clock }: IntakeTools,
-): Promise<readonly (UploadRecord | UploadError)[]> {
+): Promise<(UploadRecord | UploadError)[]> {
   const doubtful = added.filter(({ sizeBytes, course }) => sizeBytes >= VERIFIED_BYTES && !course.tried);
   const blobs = await store.bytesOf(doubtful.map(({ id }) => id));
   const broken: string[] = [];
