@@ -112,16 +112,20 @@ function wait(
   context: RetryContext,
 ): Decision {
   const { nowMs, random, own, shared } = context;
+  const { retryAfterMs } = failure;
   // A server that answers questions but takes no byte is down for this upload, however often it is "reached".
-  const outage = {
-    attempt: Math.max(own.attempt, scope === 'endpoint' ? shared.attempt : 0),
-    sinceMs: Math.min(own.sinceMs, scope === 'endpoint' ? shared.sinceMs : own.sinceMs),
-  };
+  const known = scope === 'endpoint' ? shared : own;
+  const outage = { attempt: Math.max(own.attempt, known.attempt), sinceMs: Math.min(own.sinceMs, known.sinceMs) };
   const delayMs = backoffMs(outage, nowMs, random);
-  if (failure.retryAfterMs === undefined) return { type: 'wait', scope, reason, untilMs: nowMs + delayMs, error };
   // Never sooner than the back-off: a date in the past is a clock that is wrong.
-  const askedMs = Math.min(failure.retryAfterMs, RETRY_AFTER_CAP_MS);
-  return { type: 'wait', scope, reason: 'server', untilMs: nowMs + Math.max(askedMs, delayMs), error };
+  const askedMs = Math.min(retryAfterMs ?? 0, RETRY_AFTER_CAP_MS);
+  return {
+    type: 'wait',
+    scope,
+    reason: retryAfterMs === undefined ? reason : 'server',
+    untilMs: nowMs + Math.max(askedMs, delayMs),
+    error,
+  };
 }
 
 /** 8 MB, then what nginx allows by default (1 MB), then quarters down to the floor; undefined below it. */

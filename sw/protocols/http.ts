@@ -126,7 +126,7 @@ export function encodeHeader(value: string): string {
 /** Milliseconds of a Retry-After (seconds or a date); undefined without one, or cross-origin without exposure. */
 export function retryAfterMs(answer: Answer, nowMs: number): number | undefined {
   const value = answer.header('Retry-After');
-  if (value === null || value.trim() === '') return undefined;
+  if (!value?.trim()) return undefined;
   const seconds = Number(value);
   const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - nowMs;
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined;

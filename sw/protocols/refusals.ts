@@ -55,7 +55,7 @@ export function refusal(
 /** The first words of a plain-text answer, for the message. Pages in HTML say nothing to a person here. */
 function excerpt(answer: Answer): string {
   const text = isHtml(answer) ? '' : answer.text.trim().replace(/\s+/g, ' ').slice(0, 120);
-  return text === '' ? '' : ` (${text})`;
+  return text && ` (${text})`;
 }
 
 /** A page where a number or a receipt was due: a captive portal, a sign-in page, a wrong address. */
