@@ -196,7 +196,7 @@ export class UploadStore {
    * the next one falls due (Infinity: never by itself). Skips `busy`.
    */
   async next(endpoint: string, nowMs: number, busy: ReadonlySet<string>, limit: number): Promise<Due> {
-    const bound = (from: number, to: number) => IDBKeyRange.bound([endpoint, from], [endpoint, to, []], from > 0);
+    const bound = (from: number, to: number) => IDBKeyRange.bound([endpoint, from], [endpoint, to, []]);
     const [waited, fresh, later] = await this.#use((database) => {
       const index = database.transaction('uploads').store.index('byTurn');
       return Promise.all([
