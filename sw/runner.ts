@@ -7,7 +7,7 @@ import type { CourseEvent } from './core/machine.js';
 import type { Pace } from './core/pace.js';
 import { nextStep, type Step } from './core/planning.js';
 import { totalBytes } from './core/ranges.js';
-import type { Failure, Range } from './core/remote.js';
+import type { Range } from './core/remote.js';
 import { type Decision, decide, lostTooOften, type Outage, RESTART_BUDGET, RESYNC_BUDGET } from './core/retry.js';
 import type { Lanes } from './lanes.js';
 import type { Outbox } from './outbox.js';
@@ -204,15 +204,16 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
   }
 
   /** Undefined: go on at once. */
-  async function recover(failure: Failure, step: Step): Promise<RunOutcome | undefined> {
-    const { limits, failingSinceMs, ...course } = record.course;
+  async function recover(failure: ProtocolFailure, step: Step): Promise<RunOutcome | undefined> {
+    const { limits, failingSinceMs, attempt } = record.course;
+    const error = toWire(failure);
     const nowMs = clock.now();
     const sentBytes = step.type === 'send' ? Math.max(...step.ranges.map(([start, end]) => end - start)) : 0;
     const decision = decide(failure, {
       nowMs,
       random: () => clock.random(),
       online: context.online(),
-      own: { attempt: course.attempt, sinceMs: failingSinceMs ?? nowMs },
+      own: { attempt, sinceMs: failingSinceMs ?? nowMs },
       shared: context.outage(),
       resyncs: futile,
       sentBytes,
@@ -225,7 +226,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
       futile += 1;
     }
     // What the server refuses to free is its own to keep.
-    if (step.type === 'abort' && (decision.type !== 'wait' || course.attempt >= FREE_ATTEMPTS)) {
+    if (step.type === 'abort' && (decision.type !== 'wait' || attempt >= FREE_ATTEMPTS)) {
       await commit({ type: 'freed' });
     }
     switch (decision.type) {
@@ -245,13 +246,13 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
         break;
       }
       case 'wait': {
-        const { reason, untilMs, error } = decision;
+        const { reason, untilMs } = decision;
         await commit({ type: 'waited', reason, atMs: nowMs, untilMs, error });
         // A cancelled record does not wait by itself; whoever else comes to its endpoint meanwhile does it no harm.
         return step.type === 'abort' ? { ...decision, scope: 'endpoint' } : decision;
       }
       case 'fail':
-        await end('failed', decision.error, failure.forget);
+        await end('failed', error, failure.forget);
         break;
       default:
         return decision satisfies never;

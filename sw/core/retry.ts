@@ -64,28 +64,25 @@ export type Decision =
       readonly reason: WaitReason;
       /** Absent: until somebody acts. */
       readonly untilMs?: number | undefined;
-      readonly error: WireError;
     }
-  | { readonly type: 'fail'; readonly error: WireError };
+  | { readonly type: 'fail' };
 
 export function decide(failure: Failure, context: RetryContext): Decision {
-  const { code, message, httpStatus } = failure;
-  const error = { code, message, httpStatus };
   switch (failure.verdict) {
     case 'resync':
       return context.sentBytes > 0 && context.resyncs < RESYNC_BUDGET
         ? { type: 'probe' }
-        : wait('upload', 'backoff', error, failure, context);
+        : wait('upload', 'backoff', failure, context);
     case 'restart':
       return { type: 'restart' };
     case 'smaller': {
       const maxBytes = smaller(context.sentBytes, context.minBytes);
-      return maxBytes === undefined ? { type: 'fail', error } : { type: 'shrink', maxBytes, certain: true };
+      return maxBytes === undefined ? { type: 'fail' } : { type: 'shrink', maxBytes, certain: true };
     }
     case 'auth':
-      return { type: 'wait', scope: 'endpoint', reason: 'auth', error };
+      return { type: 'wait', scope: 'endpoint', reason: 'auth' };
     case 'busy':
-      return wait('upload', failure.code === 'locked' ? 'locked' : 'backoff', error, failure, context);
+      return wait('upload', failure.code === 'locked' ? 'locked' : 'backoff', failure, context);
     case 'unreachable': {
       // A send without an answer has an unknown outcome: ask before anything else. Only the question's own failure waits.
       if (context.sentBytes > 0 && failure.httpStatus === undefined) {
@@ -95,22 +92,16 @@ export function decide(failure: Failure, context: RetryContext): Decision {
         if (maxBytes !== undefined) return { type: 'shrink', maxBytes, certain: false };
       }
       const reason = context.online ? 'backoff' : 'offline';
-      return wait('endpoint', reason, error, failure, context);
+      return wait('endpoint', reason, failure, context);
     }
     case 'fatal':
-      return { type: 'fail', error };
+      return { type: 'fail' };
     default:
       return failure.verdict satisfies never;
   }
 }
 
-function wait(
-  scope: 'endpoint' | 'upload',
-  reason: WaitReason,
-  error: WireError,
-  failure: Failure,
-  context: RetryContext,
-): Decision {
+function wait(scope: 'endpoint' | 'upload', reason: WaitReason, failure: Failure, context: RetryContext): Decision {
   const { nowMs, random, own, shared } = context;
   const { retryAfterMs } = failure;
   // A server that answers questions but takes no byte is down for this upload, however often it is "reached".
@@ -124,7 +115,6 @@ function wait(
     scope,
     reason: retryAfterMs === undefined ? reason : 'server',
     untilMs: nowMs + Math.max(askedMs, delayMs),
-    error,
   };
 }
 
