@@ -48,12 +48,12 @@ export async function execute(command: Command, tools: CommandTools): Promise<Re
   switch (command.type) {
     case 'enqueue': {
       const outcomes = await scheduler.after(acceptFiles(command, tools));
-      void scheduler.wake('command').catch(() => {});
+      void scheduler.wake('command');
       return { outcomes };
     }
     case 'list': {
       const records = await store.list(command.afterOrder, MOST_LISTED);
-      const snapshots = records.map((record) => outbox.snapshot(record));
+      const snapshots = records.map(outbox.snapshot);
       return { snapshots, more: records.length === MOST_LISTED, bornAtMs: store.bornAtMs };
     }
     case 'control': {
@@ -106,7 +106,7 @@ async function apply(
     changed = records.map(({ id }) => id);
     if (control === 'pause' || control === 'cancel') await scheduler.stop(changed);
     else scheduler.forgive();
-    void scheduler.wake('command').catch(() => {});
+    void scheduler.wake('command');
   }
   const done = new Set(changed);
   return ids.filter((id) => !done.has(id));

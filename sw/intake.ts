@@ -138,7 +138,7 @@ async function verify(
     }),
   );
   // What was delivered meanwhile has no bytes any more, and is beyond cancelling.
-  const cancelled = broken.length > 0 ? await store.applyAll(broken, { type: 'cancelled', atMs: clock.now() }) : [];
+  const cancelled = await store.applyAll(broken, { type: 'cancelled', atMs: clock.now() });
   const bad: readonly string[] = await store.remove(cancelled.map(({ id }) => id));
   outbox.changed(...added.filter(({ id }) => !bad.includes(id)));
   return added.map((item) => (bad.includes(item.id) ? changed(item.name) : item));

@@ -40,7 +40,7 @@ export async function request(url: string, options: RequestOptions, context: Req
       signal: AbortSignal.any([signal, stop]),
       limit,
       credentials: adapter.requests?.credentials ?? 'same-origin',
-      headers: () => adapter.requests?.headers?.(record) ?? {},
+      headers: () => adapter.requests?.headers?.(record),
     });
   const hedged = (context.unsettled || attempt > 0) && ['GET', 'HEAD'].includes(options.method);
   let acknowledgedBytes = 0;

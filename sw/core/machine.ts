@@ -114,7 +114,7 @@ const rules: Rules = {
   // A file that was never tried is sent without a question first.
   sending: [
     // `completing`: the server turned out to lack parts.
-    ['queued', 'waiting', ...underWay],
+    pending,
     ({ final }, { finalSent }) => ({ state: { status: 'uploading' }, tried: true, finalSent: finalSent || final }),
   ],
   // A pause does not unsay what the server has said meanwhile.
@@ -141,10 +141,7 @@ const rules: Rules = {
   failed: [pending, ({ error, forget }) => ({ ...(forget && unmade), state: { status: 'failed', error } })],
   // Found when they are needed; whoever was paused meanwhile is told as well.
   lost: [[...underWay, 'paused'], ({ error }) => ({ state: { status: 'lost', error } })],
-  freed: [
-    ['cancelled'],
-    (_, { state }) => (state.status === 'cancelled' ? { ...unmade, state: { ...state, freed: true } } : undefined),
-  ],
+  freed: [['cancelled'], (_, { state }) => ({ ...unmade, state: { ...state, freed: true } as UploadState })],
   hastened: [
     ['waiting'],
     ({ reasons, mostAttempts = Infinity, fresh: anew }, { state, attempt }) =>

@@ -12,7 +12,7 @@ export interface HttpOptions {
   /** Ends the request when the upload is stopped. */
   readonly signal: AbortSignal;
   /** Headers of the app (a token), asked for anew for each request. Values: visible ASCII. */
-  readonly headers: () => Promise<Readonly<Record<string, string>>> | Readonly<Record<string, string>>;
+  readonly headers: () => Promise<Readonly<Record<string, string>>> | Readonly<Record<string, string>> | undefined;
   /** Resolves after `limitMs()`; re-arms itself as long as that has grown meanwhile. Rejects as soon as `signal` is aborted. */
   readonly limit: (signal: AbortSignal) => Promise<number>;
 }
@@ -83,10 +83,10 @@ export async function hedge<Value>(
       // Rejects only when all of them have failed; the last one's reason is as good as any.
       const answer = Promise.any(asked).catch((cause: AggregateError) => Promise.reject(cause.errors.at(-1)));
       if (asked.length === MOST_CONNECTIONS) return await answer;
-      const late = sleep(everyMs, over.signal).then(() => undefined);
+      const late = sleep(everyMs, over.signal);
       late.catch(() => {});
       const first = await Promise.race([answer, late]);
-      if (first !== undefined) return first;
+      if (first) return first;
     }
   } finally {
     over.abort();
