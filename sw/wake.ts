@@ -21,14 +21,11 @@ export function watchForUpdate(
   self: ServiceWorker | undefined,
 ): Promise<void> {
   return new Promise((resolve) => {
-    const { waiting } = registration;
-    if (waiting && waiting !== self && registration.active) resolve();
-    registration.addEventListener('updatefound', () => {
-      const { installing } = registration;
-      if (self && self.state !== 'activated') return;
-      installing?.addEventListener('statechange', () => {
-        if (installing.state === 'installed') resolve();
-      });
-    });
+    const look = () => {
+      const { waiting, active } = registration;
+      if (waiting && waiting !== self && active) resolve();
+    };
+    look();
+    registration.addEventListener('updatefound', () => registration.installing?.addEventListener('statechange', look));
   });
 }
