@@ -44,8 +44,6 @@ export interface Due {
 interface Change {
   readonly id: string;
   readonly event: CourseEvent;
-  readonly resolve: (record: UploadRecord | undefined) => void;
-  readonly reject: (cause: unknown) => void;
 }
 
 export class UploadStore {
@@ -54,7 +52,8 @@ export class UploadStore {
   readonly #name: string;
   readonly #clock: Clock;
   readonly #changes: Change[] = [];
-  #committed: Promise<void> = Promise.resolve();
+  /** What becomes of those that wait now. */
+  #committed: Promise<readonly (UploadRecord | undefined)[]> = Promise.resolve([]);
   #database: Promise<Database> | undefined;
 
   constructor(name: string, clock: Clock) {
@@ -112,11 +111,10 @@ export class UploadStore {
    * while others are being committed share the next transaction: a commit takes Chromium 5 ms, however much is in it.
    * A record that cannot be read is taken out of the line by `failed`, and else left as it is.
    */
-  apply(id: string, event: CourseEvent): Promise<UploadRecord | undefined> {
-    return new Promise((resolve, reject) => {
-      this.#changes.push({ id, event, resolve, reject });
-      if (this.#changes.length === 1) this.#committed = this.#committed.then(() => this.#commit());
-    });
+  async apply(id: string, event: CourseEvent): Promise<UploadRecord | undefined> {
+    const place = this.#changes.push({ id, event }) - 1;
+    if (place === 0) this.#committed = this.#committed.catch(() => {}).then(() => this.#commit());
+    return (await this.#committed)[place];
   }
 
   /** The same for many; answers with those that changed. */
@@ -125,39 +123,32 @@ export class UploadStore {
     return records.filter((record) => record !== undefined);
   }
 
-  async #commit(): Promise<void> {
+  #commit(): Promise<readonly (UploadRecord | undefined)[]> {
     const changes = this.#changes.splice(0);
     // Progress leaves the bytes' store alone, so that others may be read meanwhile.
     const frees = ({ event }: Change) =>
       event.type === 'cancelled' || (event.type === 'replied' && event.doneAtMs !== undefined);
-    try {
-      const records = await this.#write(changes.some(frees) ? bothStores : ['uploads'], async (transaction) => {
-        const store = transaction.objectStore('uploads');
-        const values = await getAll(
-          store,
-          changes.map(({ id }) => id),
-        );
-        const latest = new Map<unknown, UploadRecord>();
-        for (const [index, value] of values.entries()) {
-          const record = parseRecord(value);
-          if (record) latest.set(record.id, record);
-          else if (value && changes[index]?.event.type === 'failed') quietly(store.put({ ...value, turn: undefined }));
-        }
-        return changes.map((change) => {
-          const record = latest.get(change.id);
-          const course = record && transition(record.course, change.event);
-          if (!course) return undefined;
-          const next = withTurn({ ...record, revision: record.revision + 1, course });
-          latest.set(next.id, next);
-          quietly(store.put(next));
-          if (frees(change)) quietly(transaction.objectStore('bytes').delete(next.id));
-          return next;
-        });
+    return this.#write(changes.some(frees) ? bothStores : ['uploads'], async (transaction) => {
+      const store = transaction.objectStore('uploads');
+      const values = await getAll(
+        store,
+        changes.map(({ id }) => id),
+      );
+      const latest = new Map<string, UploadRecord>();
+      return changes.map((change, place) => {
+        const { id, event } = change;
+        const value = values[place];
+        const record = latest.get(id) ?? parseRecord(value);
+        if (value && !record && event.type === 'failed') quietly(store.put({ ...value, turn: undefined }));
+        const course = record && transition(record.course, event);
+        if (!course) return undefined;
+        const next = withTurn({ ...record, revision: record.revision + 1, course });
+        latest.set(id, next);
+        quietly(store.put(next));
+        if (frees(change)) quietly(transaction.objectStore('bytes').delete(id));
+        return next;
       });
-      for (const [index, { resolve }] of changes.entries()) resolve(records[index]);
-    } catch (cause) {
-      for (const { reject } of changes) reject(cause);
-    }
+    });
   }
 
   /** Whether the same endpoint and fingerprint is here. */
@@ -176,7 +167,7 @@ export class UploadStore {
    * The bytes of each as one untyped Blob, wrapped anew: Safari 26.5 sends nothing for a File that comes from IndexedDB
    * (WebKit bug 319985). Undefined where they are gone.
    */
-  async bytesOf(ids: readonly string[]): Promise<readonly (Blob | undefined)[]> {
+  bytesOf(ids: readonly string[]): Promise<readonly (Blob | undefined)[]> {
     return this.#use(async (database) => {
       const stored = await getAll(database.transaction('bytes').store, ids);
       return stored.map((bytes) => bytes && new Blob([bytes]));
@@ -213,7 +204,7 @@ export class UploadStore {
   }
 
   /** Endpoints that have work, in the order of their names. */
-  async endpointsWithWork(): Promise<readonly string[]> {
+  endpointsWithWork(): Promise<readonly string[]> {
     return this.#use(async (database) => {
       const index = database.transaction('uploads').store.index('byTurn');
       const endpoints: string[] = [];
@@ -265,7 +256,7 @@ export class UploadStore {
       }
       return gone;
     };
-    return this.#write(bothStores, task, unsettled ? 'strict' : 'relaxed');
+    return this.#write(bothStores, task, 'strict');
   }
 
   /** Forgets all of `endpoint`, whatever its state, at once and for good; answers with those that are gone. */
