@@ -53,18 +53,13 @@ export type UploadState =
 
 export type UploadStatus = UploadState['status'];
 
-export const uploadStatuses = [
-  'queued',
-  'preparing',
-  'uploading',
-  'waiting',
-  'paused',
-  'completing',
-  'completed',
-  'failed',
-  'cancelled',
-  'lost',
-] as const satisfies readonly UploadStatus[];
+/** The worker has something to do, now or later. */
+export const pendingStatuses: readonly UploadStatus[] = ['queued', 'preparing', 'uploading', 'waiting', 'completing'];
+
+/** Nothing leaves these by itself, and they need no more work. */
+const settledStatuses: readonly UploadStatus[] = ['completed', 'failed', 'cancelled', 'lost'];
+
+export const uploadStatuses: readonly UploadStatus[] = [...pendingStatuses, 'paused', ...settledStatuses];
 
 /** The part of an upload that never changes after it was accepted. */
 export interface UploadInfo {
@@ -97,12 +92,10 @@ interface UploadProgress {
 /** One upload at one moment, as plain immutable data. Narrow it by `status`. */
 export type UploadSnapshot = UploadInfo & UploadProgress & UploadState;
 
-/** True in states that nothing leaves by itself and that need no more work. */
 export function isSettled(status: UploadStatus): boolean {
-  return status === 'completed' || status === 'failed' || status === 'cancelled' || status === 'lost';
+  return settledStatuses.includes(status);
 }
 
-/** True while the worker has something to do for it, now or later. */
 export function isPending(status: UploadStatus): boolean {
-  return !isSettled(status) && status !== 'paused';
+  return pendingStatuses.includes(status);
 }

@@ -51,46 +51,46 @@ const events = {
 
 /** One column for each status, in the order of `uploadStatuses`; `.` is: does not apply. */
 const table: Readonly<Record<keyof typeof events, string>> = {
-  //                      queued    preparing  uploading  waiting   paused    completing completed failed    cancelled lost
+  //                      queued    preparing  uploading  waiting   completing paused    completed failed    cancelled lost
   started:
-    '               preparing preparing  preparing  preparing .         preparing  .         .         .         .',
+    '               preparing preparing  preparing  preparing preparing  .         .         .         .         .',
   sending:
-    '               uploading uploading  uploading  uploading .         uploading  .         .         .         .',
+    '               uploading uploading  uploading  uploading uploading  .         .         .         .         .',
   replied:
-    '               .         preparing  uploading  .         paused    completing .         .         .         .',
+    '               .         preparing  uploading  .         completing paused    .         .         .         .',
   'replied, done':
-    '       .         completed  completed  .         completed completed  .         .         .         .',
+    '       .         completed  completed  .         completed  completed .         .         .         .',
   completing:
-    '            .         completing completing .         .         completing .         .         .         .',
+    '            .         completing completing .         completing .         .         .         .         .',
   yielded:
-    '               .         queued     queued     .         .         .          .         .         .         .',
+    '               .         queued     queued     .         .          .         .         .         .         .',
   waited:
-    '                .         waiting    waiting    .         .         waiting    .         .         cancelled .',
+    '                .         waiting    waiting    .         waiting    .         .         .         cancelled .',
   parked:
-    '                waiting   .          .          .         .         .          .         .         .         .',
+    '                waiting   .          .          .         .          .         .         .         .         .',
   restarted:
-    '             .         preparing  uploading  .         .         completing .         .         .         .',
+    '             .         preparing  uploading  .         completing .         .         .         .         .',
   shrunk:
-    '                .         .          uploading  .         .         .          .         .         .         .',
+    '                .         .          uploading  .         .          .         .         .         .         .',
   failed:
-    '                failed    failed     failed     failed    .         failed     .         .         .         .',
-  lost: '                  .         lost       lost       .         lost      lost       .         .         .         .',
+    '                failed    failed     failed     failed    failed     .         .         .         .         .',
+  lost: '                  .         lost       lost       .         lost       lost      .         .         .         .',
   freed:
-    '                 .         .          .          .         .         .          .         .         cancelled .',
+    '                 .         .          .          .         .          .         .         .         cancelled .',
   'hastened for it':
-    '     .         .          .          queued    .         .          .         .         .         .',
+    '     .         .          .          queued    .          .         .         .         .         .',
   'hastened for others':
-    ' .         .          .          .         .         .          .         .         .         .',
+    ' .         .          .          .         .          .         .         .         .         .',
   paused:
-    '                paused    paused     paused     paused    .         paused     .         .         .         .',
+    '                paused    paused     paused     paused    paused     .         .         .         .         .',
   resumed:
-    '               .         .          .          queued    queued    .          .         .         .         .',
+    '               .         .          .          queued    .          queued    .         .         .         .',
   retried:
-    '               .         .          .          queued    .         .          .         queued    .         .',
+    '               .         .          .          queued    .          .         .         queued    .         .',
   cancelled:
-    '             cancelled cancelled  cancelled  cancelled cancelled cancelled  .         cancelled .         cancelled',
+    '             cancelled cancelled  cancelled  cancelled cancelled  cancelled .         cancelled .         cancelled',
   readded:
-    '               .         .          .          .         .         .          .         queued    queued    queued',
+    '               .         .          .          .         .          .         .         queued    queued    queued',
 };
 
 describe('every status, every event', () => {

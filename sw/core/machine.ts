@@ -2,7 +2,7 @@
 // retry counter changes here and nowhere else; there are no flags beside it.
 
 import type { WireError } from '../../src/contracts/errors.js';
-import type { UploadState, UploadStatus, WaitReason } from '../../src/contracts/upload.js';
+import { pendingStatuses, type UploadState, type UploadStatus, type WaitReason } from '../../src/contracts/upload.js';
 import { normalize, totalBytes } from './ranges.js';
 import type { AdapterState, Limits, Range, Reply } from './remote.js';
 
@@ -90,7 +90,6 @@ export const initialCourse: Course = {
 
 const sending: readonly UploadStatus[] = ['preparing', 'uploading'];
 const underWay: readonly UploadStatus[] = [...sending, 'completing'];
-const pending: readonly UploadStatus[] = ['queued', 'waiting', ...underWay];
 
 const queued = { status: 'queued' } as const;
 const fresh = { attempt: 0, failingSinceMs: null } as const;
@@ -110,11 +109,14 @@ const goesOn = () => ({ ...fresh, state: queued, restarts: 0 });
 
 const rules: Rules = {
   // Found `uploading` after a stop is like any other start: the server is asked anew.
-  started: [pending, ({ creates = false }, { tried }) => ({ state: { status: 'preparing' }, tried: tried || creates })],
+  started: [
+    pendingStatuses,
+    ({ creates = false }, { tried }) => ({ state: { status: 'preparing' }, tried: tried || creates }),
+  ],
   // A file that was never tried is sent without a question first.
   sending: [
     // `completing`: the server turned out to lack parts.
-    pending,
+    pendingStatuses,
     ({ final }, { finalSent }) => ({ state: { status: 'uploading' }, tried: true, finalSent: finalSent || final }),
   ],
   // A pause does not unsay what the server has said meanwhile.
@@ -138,7 +140,7 @@ const rules: Rules = {
     ['uploading'],
     ({ maxBytes, anew }, { limits }) => ({ ...(anew && unmade), limits: { ...limits, maxBytes } }),
   ],
-  failed: [pending, ({ error, forget }) => ({ ...(forget && unmade), state: { status: 'failed', error } })],
+  failed: [pendingStatuses, ({ error, forget }) => ({ ...(forget && unmade), state: { status: 'failed', error } })],
   // Found when they are needed; whoever was paused meanwhile is told as well.
   lost: [[...underWay, 'paused'], ({ error }) => ({ state: { status: 'lost', error } })],
   freed: [['cancelled'], (_, { state }) => ({ ...unmade, state: { ...state, freed: true } as UploadState })],
@@ -149,11 +151,11 @@ const rules: Rules = {
         ? { ...(anew && fresh), state: queued }
         : undefined,
   ],
-  paused: [pending, () => ({ state: { status: 'paused' } })],
+  paused: [pendingStatuses, () => ({ state: { status: 'paused' } })],
   resumed: [['paused', 'waiting'], () => ({ ...fresh, state: queued })],
   retried: [['failed', 'waiting'], goesOn],
   cancelled: [
-    [...pending, 'paused', 'failed', 'lost'],
+    [...pendingStatuses, 'paused', 'failed', 'lost'],
     ({ atMs }) => ({ ...fresh, state: { status: 'cancelled', atMs } }),
   ],
   readded: [['failed', 'cancelled', 'lost'], goesOn],
