@@ -86,11 +86,10 @@ async function withinRoom(
 }
 
 async function prepare(
-  { file, ...item }: EnqueueItem,
+  { file, name, type, sizeBytes, lastModifiedMs, fingerprint }: EnqueueItem,
   { endpoint, metadata, priority }: Enqueue,
   { clock, newId }: IntakeTools,
 ): Promise<NewUpload | UploadError> {
-  const { name, type, sizeBytes, lastModifiedMs, fingerprint } = item;
   if (!(file instanceof Blob)) return refuse('not-a-file', name, 'is no File or Blob.');
   try {
     const bytes = sizeBytes <= INLINE_BYTES ? await read(file, clock) : file;

@@ -66,13 +66,14 @@ interface View {
 /** Waits for a network, or a server, that gives no sign of life. */
 const dead: readonly WaitReason[] = ['offline', 'backoff'];
 const passing: readonly WaitReason[] = [...dead, 'locked'];
+/** The user is back, perhaps from signing in. */
+const personal: readonly WaitReason[] = [...passing, 'auth'];
 /** Waits that a wake-up cuts short. Retry-After never is: the server asked for it. */
 const hastened: Readonly<Partial<Record<WakeReason, readonly WaitReason[]>>> = {
   online: passing,
   sync: passing,
-  // The user is back, perhaps from signing in.
-  start: [...passing, 'auth'],
-  visible: [...passing, 'auth'],
+  start: personal,
+  visible: personal,
 };
 
 /** An upload that is being worked on. */

@@ -69,8 +69,8 @@ export class Pace {
     if (bytes < SMALLEST_BYTES && seconds < 1) return own;
     const link = own * transfer.peak;
     // A long request says more about the link than a short one, which mostly shows the round trip.
-    const weight = this.#bytesPerSecond === 0 ? 1 : Math.min(0.7, Math.max(0.1, seconds));
-    this.#bytesPerSecond = link * weight + this.#bytesPerSecond * (1 - weight);
+    const weight = Math.min(0.7, Math.max(0.1, seconds));
+    this.#bytesPerSecond = link * weight + (this.#bytesPerSecond || link) * (1 - weight);
     for (const each of this.#transfers) each.bytesPerSecond = Math.max(each.bytesPerSecond, this.#bytesPerSecond);
     return own;
   }
