@@ -379,9 +379,9 @@ function storageFailed(cause: unknown): UploadError {
   }
   if (nameOf(cause) === 'VersionError') {
     const message =
-      'A newer version of Backhaul wrote the uploads on this device. They stay as they are: reload the page.';
+      'A newer version of Backhaul wrote the uploads on this device. They stay as they are. Reload the page.';
     return new UploadError('version-mismatch', message, { cause });
   }
-  const message = `IndexedDB failed (${toWire(cause).message}). Reload; else the storage is damaged or blocked.`;
+  const message = `IndexedDB failed (${toWire(cause).message}). Reload the page; else the storage is damaged or blocked.`;
   return new UploadError('storage-failed', message, { cause });
 }
