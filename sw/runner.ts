@@ -131,11 +131,11 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
   async function ask(question: (remote: AdapterState) => Promise<Reply> | Reply): Promise<void> {
     await enter();
     const reply = await question(record.course.remote ?? {});
-    onAnswer();
     await replied(reply);
   }
 
   async function replied(reply: Reply, range?: Range): Promise<void> {
+    onAnswer();
     const { course } = record;
     const held = reply.held ?? (range ? [...course.held, range] : course.held);
     // Without a `complete` of its own, a protocol is done when every byte is held; an empty file, when it was sent.
@@ -161,7 +161,6 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
       const body = bytes.slice(...range);
       if (body.size !== range[1] - range[0]) await lost();
       const reply = await adapter.send(record, record.course.remote ?? {}, range, body, io);
-      onAnswer();
       emptySent = sizeBytes === 0;
       await replied(reply, range);
     };
