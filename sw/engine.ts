@@ -49,11 +49,10 @@ export function createEngine(options: EngineOptions, host: Host): Engine {
   const adapterOf = (name: string) => adapters.get(name.replace(/@.*/s, ''));
   const outbox = createOutbox(host.post, host.clock);
   const store = new UploadStore(host.databaseName, host.clock);
-  const tools = { ...host, store, outbox };
+  const tools = { ...host, store, outbox, adapterOf };
   return {
     ...tools,
-    scheduler: createScheduler({ ...tools, adapterOf, concurrency }),
-    isEndpoint: (name) => adapterOf(name) !== undefined,
+    scheduler: createScheduler({ ...tools, concurrency }),
     prune: async () => outbox.removed(await store.prune(host.clock.now() - keepSettledMs, PRUNED_AT_ONCE)),
   };
 }

@@ -9,6 +9,7 @@ import type { UploadSnapshot } from '../src/contracts/upload.js';
 import { systemClock } from './clock.js';
 import { acceptFiles, type IntakeTools } from './intake.js';
 import { createOutbox } from './outbox.js';
+import { byteOffset } from './protocols/byte-offset.js';
 import { UploadStore } from './store/upload-store.js';
 
 const LARGE = 600_000;
@@ -36,7 +37,7 @@ function tools(estimate: IntakeTools['estimate'] = async () => ({})) {
       ids += 1;
       return `id-${ids}`;
     },
-    isEndpoint: (name) => name === 'photos',
+    adapterOf: (name) => (name === 'photos' ? byteOffset({ statusUrl: '/', uploadUrl: '/' }) : undefined),
   };
   /** What a tab shows once everything was published. */
   const shown = async (): Promise<ReadonlyMap<string, UploadSnapshot>> => {

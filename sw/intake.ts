@@ -6,6 +6,7 @@ import type { Command, EnqueueItem, EnqueueOutcome } from '../src/contracts/mess
 import type { UploadId } from '../src/contracts/upload.js';
 import { type Clock, within } from './clock.js';
 import type { Outbox } from './outbox.js';
+import type { Adapter } from './protocols/adapter.js';
 import { isReadable, lastByte, read } from './readable.js';
 import type { UploadRecord } from './store/schema.js';
 import type { NewUpload, UploadStore } from './store/upload-store.js';
@@ -32,13 +33,13 @@ export interface IntakeTools {
   readonly clock: Clock;
   readonly newId: () => string;
   readonly estimate: () => Promise<StorageEstimate>;
-  /** True for a name that installBackhaul gave to a server. */
-  readonly isEndpoint: (name: string) => boolean;
+  /** What serves an endpoint of that name. */
+  readonly adapterOf: (endpoint: string) => Adapter | undefined;
 }
 
 /** One outcome for each item, in their order. What is `accepted` is durable. */
 export async function acceptFiles(command: Enqueue, tools: IntakeTools): Promise<readonly EnqueueOutcome[]> {
-  if (!tools.isEndpoint(command.endpoint)) throw unknownEndpoint(command.endpoint);
+  if (!tools.adapterOf(command.endpoint)) throw unknownEndpoint(command.endpoint);
   const [freeBytes, ...made] = await Promise.all([
     roomFor(tools),
     ...command.items.map((item) => prepare(item, command, tools)),

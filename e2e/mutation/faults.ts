@@ -252,7 +252,7 @@ export const faults: readonly Fault[] = [
   {
     file: 'sw/intake.ts',
     what: 'takes any name for an endpoint',
-    find: 'if (!tools.isEndpoint(command.endpoint))',
+    find: 'if (!tools.adapterOf(command.endpoint))',
     replace: 'if (false)',
     caughtBy: commands('an endpoint that there is not is refused'),
   },
