@@ -8,8 +8,8 @@ import { retryAfterMs } from './http.js';
 const meanings: Readonly<Record<Verdict, readonly [code: ErrorCode, advice: string]>> = {
   auth: ['unauthorized', 'Sign in, then resume.'],
   smaller: ['too-large', 'Raise its body limit, then retry.'],
-  resync: ['offset-mismatch', 'It is asked what it holds.'],
-  restart: ['server-lost-bytes', 'It does not know this upload.'],
+  resync: ['offset-mismatch', 'It is tried again.'],
+  restart: ['server-lost-bytes', 'It is tried again.'],
   busy: ['server-error', 'It is tried again.'],
   unreachable: ['server-error', 'It is tried again.'],
   fatal: ['refused', 'Correct it, then retry.'],
