@@ -379,7 +379,7 @@ function storageFailed(cause: unknown): UploadError {
   }
   if (nameOf(cause) === 'VersionError') {
     const message =
-      'A newer version of Backhaul wrote the uploads on this device. They stay as they are. Reload the page.';
+      'A newer version of Backhaul wrote the uploads on this device. Reload the page.';
     return new UploadError('version-mismatch', message, { cause });
   }
   const message = `IndexedDB failed (${toWire(cause).message}). Reload the page; else the storage is damaged or blocked.`;
