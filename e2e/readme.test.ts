@@ -45,7 +45,7 @@ test('every block of TypeScript compiles', { timeout: 60_000 }, () => {
         lib,
         paths: { backhaul: [join(root, 'src/index.ts')], 'backhaul/sw': [join(root, 'sw/index.ts')] },
       },
-      include: [`${kind}-*.ts`],
+      include: [`${kind}-*.ts`, join(root, 'src/workbox-window.d.ts')],
     };
     writeFileSync(join(folder, `tsconfig.${kind}.json`), JSON.stringify(config));
     const { stdout, status } = spawnSync(

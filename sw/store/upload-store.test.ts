@@ -60,7 +60,7 @@ const ends = {
   completed: [start, done],
   cancelled: [{ type: 'cancelled', atMs: 100 }],
   failed: [{ type: 'failed', error: { code: 'refused', message: 'no' } }],
-  lost: [{ type: 'lost', error: { code: 'bytes-lost', message: 'no' } }],
+  lost: [start, { type: 'lost', error: { code: 'bytes-lost', message: 'no' } }],
   paused: [{ type: 'paused' }],
   waiting: [start, waited(500)],
 } as const satisfies Record<string, readonly CourseEvent[]>;

@@ -378,8 +378,7 @@ function storageFailed(cause: unknown): UploadError {
     return new UploadError('quota-exceeded', 'No room on this device. Free some space, then retry.', { cause });
   }
   if (nameOf(cause) === 'VersionError') {
-    const message =
-      'A newer version of Backhaul wrote the uploads on this device. Reload the page.';
+    const message = 'A newer version of Backhaul wrote the uploads on this device. Reload the page.';
     return new UploadError('version-mismatch', message, { cause });
   }
   const message = `IndexedDB failed (${toWire(cause).message}). Reload the page; else the storage is damaged or blocked.`;
