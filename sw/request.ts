@@ -8,6 +8,8 @@ import type { UploadRecord } from './store/schema.js';
 
 /** How often a time limit is looked at again: what others show of the link meanwhile can shorten it. The shortest limit. */
 const LIMIT_LOOK_MS = 8000;
+/** A look so far from its time: the device slept, or its clock was set. A guess; a busy phone is late by seconds. */
+const LEAP_MS = 20_000;
 
 export interface RequestContext extends RunnerContext {
   readonly record: UploadRecord;
@@ -23,15 +25,26 @@ export async function request(url: string, options: RequestOptions, context: Req
   const { attempt } = record.course;
   const { patienceMs = 0 } = options;
   const sizeBytes = options.body?.size ?? 0;
-  const startedAtMs = clock.now();
-  const transfer = sizeBytes > 0 ? pace.begin(startedAtMs, sizeBytes) : undefined;
-  const elapsedMs = () => clock.now() - startedAtMs;
+  let startedAtMs = clock.now();
+  let lookAtMs = startedAtMs;
+  const transfer = sizeBytes > 0 ? pace.begin(sizeBytes) : undefined;
+  /** Without leaps, in which nothing could have been sent. */
+  const elapsedMs = () => {
+    const leapMs = clock.now() - lookAtMs;
+    if (Math.abs(leapMs) > LEAP_MS) {
+      startedAtMs += leapMs;
+      lookAtMs += leapMs;
+    }
+    return clock.now() - startedAtMs;
+  };
   const limit = async (stop: AbortSignal) => {
     for (;;) {
       const limitMs = transfer ? pace.limitMs(transfer, attempt) : pace.probeLimitMs(attempt);
-      const leftMs = startedAtMs + patienceMs + limitMs - clock.now();
+      // Whole milliseconds: no timer waits for less.
+      const leftMs = Math.ceil(Math.min(patienceMs + limitMs - elapsedMs(), LIMIT_LOOK_MS));
       if (leftMs <= 0) return elapsedMs();
-      await clock.sleep(Math.min(leftMs, LIMIT_LOOK_MS), stop);
+      lookAtMs = clock.now() + leftMs;
+      await clock.sleep(leftMs, stop);
     }
   };
   const once = (stop: AbortSignal) =>
@@ -59,6 +72,6 @@ export async function request(url: string, options: RequestOptions, context: Req
     if (code === 'network') await context.checkBytes();
     throw cause;
   } finally {
-    if (transfer) outbox.speed(record.id, pace.end(transfer, acknowledgedBytes, clock.now()));
+    if (transfer) outbox.speed(record.id, pace.end(transfer, acknowledgedBytes, elapsedMs()));
   }
 }

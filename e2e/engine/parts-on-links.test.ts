@@ -2,15 +2,12 @@
 // Invariants 6 and 7, and the time in which a silent connection is noticed.
 
 import { expect, test } from 'vitest';
-import { createEngine } from '../../sw/engine.js';
 import type { Adapter, Range } from '../../sw/protocols/adapter.js';
 import { inParts } from '../../sw/protocols/parts.js';
-import { SlowLink } from './slow-link.js';
+import { SlowLink, sendOver } from './slow-link.js';
 import { VirtualTime } from './virtual-time.js';
-import { itemOf } from './worker.js';
 
 const PART_BYTES = 8_388_608;
-let databases = 0;
 
 /** One file of so many bytes, in parts, on its way over a link. */
 async function partsOn(bytesPerSecond: number, sizeBytes: number) {
@@ -27,29 +24,9 @@ async function partsOn(bytesPerSecond: number, sizeBytes: number) {
       return {};
     },
   };
-  databases += 1;
-  const engine = createEngine(
-    { endpoints: { photos: parts } },
-    {
-      databaseName: `parts-${process.pid}-${databases}`,
-      clock: time,
-      fetch: link.fetch,
-      holdLock: (task) => task(),
-      online: () => true,
-      estimate: async () => ({}),
-      newId: () => crypto.randomUUID(),
-      post: () => {},
-    },
-  );
-  const { file, ...info } = itemOf('a.bin', new Uint8Array(sizeBytes));
-  const id = 'a' as never;
-  const now = time.now();
-  await engine.store.add([
-    { ...info, id, endpoint: 'photos', metadata: {}, priority: 'normal', addedAtMs: now, bytes: file },
-  ]);
-  await engine.scheduler.wake('command');
+  const engine = await sendOver(link, time, parts, sizeBytes);
   const delivery = () =>
-    time.until('delivery', async () => (await engine.store.get(id))?.course.state.status === 'completed');
+    time.until('delivery', async () => (await engine.store.get('a'))?.course.state.status === 'completed');
   return { time, link, delivery };
 }
 

@@ -1,7 +1,10 @@
 // A link in virtual time: bodies that are under way share its speed evenly, and an answer comes when the last byte of its
 // body is through. Nothing is known of a body before that: fetch tells no progress.
 
+import { createEngine, type Engine } from '../../sw/engine.js';
+import type { Adapter } from '../../sw/protocols/adapter.js';
 import type { VirtualTime } from './virtual-time.js';
+import { itemOf } from './worker.js';
 
 const STEP_MS = 200;
 
@@ -53,4 +56,34 @@ export class SlowLink {
       this.#open.delete(own);
     }
   };
+}
+
+let databases = 0;
+
+/** One file of so many bytes, on its way over `link`. */
+export async function sendOver(
+  link: SlowLink,
+  time: VirtualTime,
+  adapter: Adapter,
+  sizeBytes: number,
+): Promise<Engine> {
+  databases += 1;
+  const engine = createEngine(
+    { endpoints: { photos: adapter } },
+    {
+      databaseName: `slow-link-${process.pid}-${databases}`,
+      clock: time,
+      fetch: link.fetch,
+      holdLock: (task) => task(),
+      online: () => true,
+      estimate: async () => ({}),
+      newId: () => crypto.randomUUID(),
+      post: () => {},
+    },
+  );
+  const { file, ...info } = itemOf('a.bin', new Uint8Array(sizeBytes));
+  const upload = { ...info, id: 'a' as never, addedAtMs: time.now(), bytes: file };
+  await engine.store.add([{ ...upload, endpoint: 'photos', metadata: {}, priority: 'normal' }]);
+  await engine.scheduler.wake('command');
+  return engine;
 }

@@ -68,7 +68,7 @@ globalThis.fetch = (input, init) =>
   );
 
 interface Timer {
-  readonly dueAtMs: number;
+  dueAtMs: number;
   readonly order: number;
   readonly fire: () => void;
 }
@@ -150,6 +150,12 @@ export class VirtualTime implements Clock {
       await this.settle();
       if (!this.#jump(endMs)) throw new Error(`${what}: not within ${limitMs} ms`);
     }
+  }
+
+  /** The device sleeps, or its clock is set: the clock shows another time, and whoever waits for a timer still has to. */
+  leap(ms: number): void {
+    this.#nowMs += ms;
+    for (const timer of this.#timers) timer.dueAtMs += ms;
   }
 
   /** Lets `ms` pass, and whatever falls due in them happen. */

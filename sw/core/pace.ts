@@ -21,7 +21,6 @@ const SHORTEST_HEDGE_MS = 700;
 
 /** One request under way. */
 export interface Transfer {
-  readonly startedAtMs: number;
   readonly bytes: number;
   /**
    * The most that was known of the link since it began; 0: nothing. What others show meanwhile shortens its wait: a first
@@ -45,8 +44,8 @@ export class Pace {
   #toPass = Infinity;
   readonly #transfers = new Set<Transfer>();
 
-  begin(nowMs: number, bytes: number): Transfer {
-    const transfer = { startedAtMs: nowMs, bytes, bytesPerSecond: this.#bytesPerSecond, peak: 0, sharedBytes: 0 };
+  begin(bytes: number): Transfer {
+    const transfer = { bytes, bytesPerSecond: this.#bytesPerSecond, peak: 0, sharedBytes: 0 };
     for (const each of this.#transfers) {
       each.sharedBytes += bytes;
       transfer.sharedBytes += each.bytes;
@@ -58,9 +57,9 @@ export class Pace {
   }
 
   /** `bytes`: what the server acknowledged of it; 0 if that is not known. Returns bytes per second of this one. */
-  end(transfer: Transfer, bytes: number, nowMs: number): number | undefined {
+  end(transfer: Transfer, bytes: number, elapsedMs: number): number | undefined {
     this.#transfers.delete(transfer);
-    const seconds = Math.max(1, nowMs - transfer.startedAtMs) / 1000;
+    const seconds = Math.max(1, elapsedMs) / 1000;
     if (bytes === 0) return undefined;
     // Once it has risen, it doubles with each body that passes, until one does not.
     if (bytes >= this.#ceilingBytes && --this.#toPass < 0) this.#ceilingBytes *= 2;
