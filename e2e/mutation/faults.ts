@@ -144,8 +144,8 @@ export const faults: readonly Fault[] = [
   {
     file: 'sw/scheduler.ts',
     what: 'drops the driver lock: two worker versions drive at once',
-    find: 'await holdLock(async () => {',
-    replace: 'await (async (task: () => Promise<void>) => task())(async () => {',
+    find: 'await holdLock(() => loop(onWork));',
+    replace: 'await loop(onWork);',
     caughtBy: scheduler('that cannot be had is asked for once a wake-up'),
   },
   {
@@ -181,7 +181,7 @@ export const faults: readonly Fault[] = [
     what: 'a file that comes while the queue is read is overlooked',
     find: 'const look = view;',
     replace:
-      'const look = view;\n    const names = await store.endpointsWithWork();\n    look.endpoints ??= names;\n    view.endpoints ??= names;',
+      'const look = view;\n    const seen = await store.endpointsWithWork();\n    look.endpoints ??= seen;\n    view.endpoints ??= seen;',
     caughtBy: scheduler('is not hidden by what was read before it came'),
   },
   {
