@@ -42,9 +42,21 @@ for (const [name, adapter] of Object.entries(adapters)) {
   added.push(`${name} ${check(`adapter: ${name}`, bytes, ADAPTER_BUDGET_BYTES)}`);
 }
 
+// What an app's worker has only if it calls for it.
+const additions = {
+  shareTarget: `shareTarget(backhaul, { action: '/share', files: 'photos', endpoint: 'photos', redirect: '/?shared' })`,
+};
+const ADDITION_BUDGET_BYTES = 1000;
+const extras = [];
+for (const [name, addition] of Object.entries(additions)) {
+  const bytes = (await bytesOf(workerWith(undefined, addition))) - aloneBytes;
+  extras.push(`\`${name}()\` ${check(`addition: ${name}`, bytes, ADDITION_BUDGET_BYTES)}`);
+}
+
 const sentences = [
   `Page part: ${figures[0]}. Worker with one protocol: ${figures[1]}.`,
   `Another protocol adds: ${added.join(', ')}; chunks and S3 share another ${sideBySide}.`,
+  `Only if called: ${extras.join(', ')}.`,
 ];
 const readme = readFileSync('README.md', 'utf8').replace(/\s+/g, ' ');
 for (const sentence of sentences) {
@@ -59,11 +71,12 @@ function check(name, bytes, budgetBytes) {
   return `${(bytes / 1000).toFixed(1)} kB`;
 }
 
-function workerWith(adapter) {
+function workerWith(adapter, addition = '') {
   return `
-    import { byteOffset, chunkList, chunks, contentHash, inParts, installBackhaul, resumableUpload, s3, tus } from './sw/index.ts';
+    import { byteOffset, chunkList, chunks, contentHash, inParts, installBackhaul, resumableUpload, s3, shareTarget, tus } from './sw/index.ts';
     const photos = byteOffset({ statusUrl: '/status', uploadUrl: '/upload' });
-    installBackhaul({ endpoints: { photos${adapter ? `, other: ${adapter}` : ''} } });`;
+    const backhaul = installBackhaul({ endpoints: { photos${adapter ? `, other: ${adapter}` : ''} } });
+    ${addition}`;
 }
 
 async function bytesOf(contents) {

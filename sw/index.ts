@@ -1,7 +1,7 @@
 // What an app's own service worker imports. Public names only.
 
 export type { AdapterState, Limits, Range, Reply, Verdict } from './core/remote.js';
-export { type BackhaulOptions, installBackhaul } from './install.js';
+export { type BackhaulOptions, type InstalledBackhaul, installBackhaul } from './install.js';
 export { headersFromPage } from './page-headers.js';
 export type {
   Adapter,
@@ -36,3 +36,4 @@ export { type ResumableUploadOptions, resumableUpload } from './protocols/resuma
 export { type S3Options, s3 } from './protocols/s3.js';
 export type { S3Operation, S3SignedRequest } from './protocols/s3-request.js';
 export { type TusOptions, tus } from './protocols/tus.js';
+export { type ShareTargetOptions, shareTarget } from './share-target.js';

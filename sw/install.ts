@@ -1,4 +1,5 @@
-// Joins the engine to a service worker: the table of its events. The only file that reads `self`.
+// Joins the engine to a service worker: the table of its events. Only this file and the additions to it (share-target.ts,
+// notify.ts, app-badge.ts) read `self`.
 
 import { toWire, UploadError } from '../src/contracts/errors.js';
 import { envelope, type Reply, sharedName } from '../src/contracts/messages.js';
@@ -11,6 +12,12 @@ declare const self: ServiceWorkerGlobalScope;
 
 export type BackhaulOptions = EngineOptions;
 
+/** What `shareTarget()`, `notify()` and `appBadge()` take. What is in it is theirs, and may change in any version. */
+export interface InstalledBackhaul extends Engine {
+  /** For `waitUntil`: see {@link hold}. */
+  readonly held: (work: Promise<void>) => Promise<boolean>;
+}
+
 /** A page that hears nothing for 10 s asks again; a long store says that it is still at it. */
 const BUSY_MS = 2000;
 
@@ -19,7 +26,7 @@ const BUSY_MS = 2000;
  * miss events). Adds listeners for `message`, `activate` and `sync`; takes over nothing else: caching, `skipWaiting` and
  * `clients.claim` stay the app's.
  */
-export function installBackhaul(options: BackhaulOptions): void {
+export function installBackhaul(options: BackhaulOptions): InstalledBackhaul {
   const name = sharedName(self.registration.scope);
   const channel = new BroadcastChannel(name);
   const engine = createEngine(options, {
@@ -56,6 +63,7 @@ export function installBackhaul(options: BackhaulOptions): void {
   });
   // A worker that was stopped begins here again. One that only installs must not drive: an older one may.
   if (self.serviceWorker?.state === 'activated') void start(engine, 'start');
+  return { ...engine, held };
 }
 
 async function start(engine: Engine, reason: 'start' | 'sync'): Promise<void> {
