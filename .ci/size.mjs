@@ -45,6 +45,8 @@ for (const [name, adapter] of Object.entries(adapters)) {
 // What an app's worker has only if it calls for it.
 const additions = {
   shareTarget: `shareTarget(backhaul, { action: '/share', files: 'photos', endpoint: 'photos', redirect: '/?shared' })`,
+  notify: `notify(backhaul, { done: () => ({ title: 'Done' }), signIn: () => ({ title: 'Sign in' }) })`,
+  appBadge: `appBadge(backhaul)`,
 };
 const ADDITION_BUDGET_BYTES = 1000;
 const extras = [];
@@ -73,7 +75,7 @@ function check(name, bytes, budgetBytes) {
 
 function workerWith(adapter, addition = '') {
   return `
-    import { byteOffset, chunkList, chunks, contentHash, inParts, installBackhaul, resumableUpload, s3, shareTarget, tus } from './sw/index.ts';
+    import { appBadge, byteOffset, chunkList, chunks, contentHash, inParts, installBackhaul, notify, resumableUpload, s3, shareTarget, tus } from './sw/index.ts';
     const photos = byteOffset({ statusUrl: '/status', uploadUrl: '/upload' });
     const backhaul = installBackhaul({ endpoints: { photos${adapter ? `, other: ${adapter}` : ''} } });
     ${addition}`;

@@ -1,7 +1,9 @@
 // What an app's own service worker imports. Public names only.
 
+export { appBadge } from './app-badge.js';
 export type { AdapterState, Limits, Range, Reply, Verdict } from './core/remote.js';
 export { type BackhaulOptions, type InstalledBackhaul, installBackhaul } from './install.js';
+export { type FinishedBatch, type NotificationText, type NotifyOptions, notify } from './notify.js';
 export { headersFromPage } from './page-headers.js';
 export type {
   Adapter,
