@@ -25,6 +25,8 @@ const chunkServer = (named: string) => [{ test: 'demo/server/chunk-server.test.t
 const uploadServer = (named: string) => [{ test: 'demo/server/upload-server.test.ts', named }];
 const durability = (named: string) => [{ test: 'demo/server/durability.test.ts', named }];
 const simulation = (named: string) => [{ test: 'e2e/simulation/simulate.test.ts', named }];
+const shareTarget = (named: string) => [{ test: 'e2e/engine/share-target.test.ts', named }];
+const notify = (named: string) => [{ test: 'e2e/engine/notify.test.ts', named }];
 const unit = (test: string) => [{ test: `${test}.test.ts` }];
 const http = unit('sw/protocols/http');
 const store = unit('sw/store/upload-store');
@@ -463,5 +465,40 @@ export const faults: readonly Fault[] = [
     find: "return owner === '' ? name : keyOf(owner, name);",
     replace: 'return name;',
     caughtBy: unit('demo/server/owners'),
+  },
+  {
+    file: 'sw/share-target.ts',
+    what: 'takes a share from a page of another site',
+    find: 'new URL(from).origin === action.origin',
+    replace: 'true',
+    caughtBy: shareTarget('is left to the network'),
+  },
+  {
+    file: 'sw/share-target.ts',
+    what: 'reads a share of any size into memory',
+    find: 'if (leftBytes < 0) controller.error()',
+    replace: 'if (false) controller.error()',
+    caughtBy: shareTarget('larger than allowed'),
+  },
+  {
+    file: 'sw/share-target.ts',
+    what: 'lets a share pass for a file of the user',
+    find: 'fingerprint: newId()',
+    replace: "fingerprint: [file.name, file.size, clock.now() + index].join('-')",
+    caughtBy: shareTarget('never takes the place'),
+  },
+  {
+    file: 'sw/notify.ts',
+    what: 'says that all is done while others wait',
+    find: 'pending === 0 && ',
+    replace: '',
+    caughtBy: notify('while another waits'),
+  },
+  {
+    file: 'sw/follow.ts',
+    what: 'asks for the sign-in once for each upload',
+    find: 'signIn: !asked && ',
+    replace: 'signIn: ',
+    caughtBy: notify('counts what it finds'),
   },
 ];
