@@ -9,8 +9,10 @@ import { offerInstall } from './install-button.js';
 import { watchIntake } from './intake.js';
 import { QueueView } from './queue-view.js';
 import { RefusedView } from './refused-view.js';
+import { showShared } from './shared-view.js';
 import { StatusView } from './status-view.js';
 import { Tabs } from './tabs.js';
+import { offerToTell } from './tell-me-view.js';
 import { Thumbnails } from './thumbnails.js';
 
 declare global {
@@ -32,6 +34,7 @@ const banner = new BannerView((action: BannerAction) => {
 });
 
 offerInstall();
+void offerToTell();
 watchUpdates();
 new Tabs((view) => {
   if (view === 'delivered') void gallery.refresh();
@@ -56,6 +59,7 @@ async function start(): Promise<Adding | undefined> {
   window.backhaul = backhaul;
   backhaul.subscribe(render);
   await backhaul.list();
+  showShared(backhaul.getSnapshot().uploads);
   if (show(queue, adding)) render();
   document.documentElement.dataset['ready'] = 'true';
   void gallery.refresh().then(() => thumbnails.prune());

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { UploadError, type UploadState } from '../../src/index.js';
 import { batchOf, factsOf } from './facts.js';
-import { attentionWords, errorWords, statusSentence, tileWords, totalWords } from './sentences.js';
+import { attentionWords, errorWords, sharedWords, statusSentence, tileWords, totalWords } from './sentences.js';
 import { upload, uploads } from './uploads.fixture.js';
 
 const queued: UploadState = { status: 'queued' };
@@ -113,5 +113,25 @@ describe('one photo', () => {
   it('falls back to the message of an error that it has no better words for', () => {
     expect(errorWords(new UploadError('storage-failed', 'The disk is tired.'))).toBe('The disk is tired.');
     expect(errorWords(new UploadError('refused', 'x', { httpStatus: 422 }))).toContain('(422)');
+  });
+});
+
+describe('what became of a share', () => {
+  it.each([
+    [{ accepted: 3, refused: 0, code: undefined }, '3 photos shared, safe on this device.'],
+    [{ accepted: 1, refused: 0, code: undefined }, '1 photo shared, safe on this device.'],
+    [
+      { accepted: 2, refused: 1, code: 'quota-exceeded' },
+      '2 photos shared, safe on this device. 1 file was not added: there is no room for so much at once.',
+    ],
+    [
+      { accepted: 0, refused: 2, code: 'file-changed' },
+      '2 files were not added: it could not be read. Share it again.',
+    ],
+    [{ accepted: 0, refused: 0, code: 'quota-exceeded' }, 'Nothing was added: there is no room for so much at once.'],
+    [{ accepted: 0, refused: 0, code: 'invalid-message' }, 'Nothing was added: it could not be read. Share it again.'],
+    [{ accepted: 0, refused: 0, code: undefined }, 'Only photos and videos can be shared here.'],
+  ])('%j', (shared, words) => {
+    expect(sharedWords(shared, 'photo')).toBe(words);
   });
 });

@@ -44,6 +44,25 @@ export function totalWords(
   return words.join(' · ');
 }
 
+/** What became of a share, as the worker's redirect tells it. */
+export interface Shared {
+  readonly accepted: number;
+  readonly refused: number;
+  /** Why the first was refused, or why nothing could be read. */
+  readonly code: string | undefined;
+}
+
+/** What the app says when it opens from a share sheet. */
+export function sharedWords({ accepted, refused, code }: Shared, medium: Medium): string {
+  const words: string[] = [];
+  if (accepted > 0) words.push(`${counted(accepted, medium)} shared, safe on this device.`);
+  const reason =
+    code === 'quota-exceeded' ? 'there is no room for so much at once' : 'it could not be read. Share it again';
+  if (refused > 0) words.push(`${counted(refused, 'file')} ${refused === 1 ? 'was' : 'were'} not added: ${reason}.`);
+  if (accepted + refused > 0) return words.join(' ');
+  return code === undefined ? 'Only photos and videos can be shared here.' : `Nothing was added: ${reason}.`;
+}
+
 /** The state of one photo in a few words. */
 export function tileWords(upload: UploadSnapshot): string {
   switch (upload.status) {

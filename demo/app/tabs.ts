@@ -29,7 +29,7 @@ export class Tabs {
       byId(`view-${each}`, HTMLElement).hidden = !selected;
     }
     byId('bulk', HTMLElement).hidden = view !== 'device';
-    history.replaceState(null, '', view === 'device' ? location.pathname : `#${view}`);
+    history.replaceState(null, '', view === 'device' ? location.pathname + location.search : `#${view}`);
     this.#onShow(view);
   }
 

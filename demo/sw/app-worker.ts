@@ -1,15 +1,28 @@
-// The demo's own worker, whatever protocol it speaks: one call makes it an uploader; the rest makes the app open and
-// show its gallery offline.
+// The demo's own worker, whatever protocol it speaks: one call makes it an uploader, one takes what a phone shares with
+// it, two tell when no page can; the rest makes the app open and show its gallery offline.
 /// <reference lib="webworker" />
-import { type Adapter, installBackhaul } from '../../sw/index.js';
+import { type Adapter, appBadge, installBackhaul, notify, shareTarget } from '../../sw/index.js';
 import { activateShell, answerFromShell, installShell } from './app-shell.js';
 import { answerPhoto, answerPhotoList } from './gallery-cache.js';
+import { wantsToBeTold } from './tell-me.js';
 
 declare const self: ServiceWorkerGlobalScope;
 
 /** Call it once, while the script runs. */
 export function serveApp(photos: Adapter): void {
-  installBackhaul({ endpoints: { photos } });
+  const backhaul = installBackhaul({ endpoints: { photos } });
+  shareTarget(backhaul, { action: '/share', files: 'photos', endpoint: 'photos', redirect: '/?shared' });
+  appBadge(backhaul);
+  const icon = '/icons/icon-192.png';
+  notify(backhaul, {
+    done: ({ delivered, failed }) => ({
+      title: delivered === 1 ? '1 file is delivered' : `${delivered} files are delivered`,
+      body: failed > 0 ? `${failed} could not be delivered.` : 'They are safe on the server.',
+      icon,
+    }),
+    signIn: () => ({ title: 'Sign in to go on', body: 'Your photos are safe on this device.', icon }),
+    enabled: wantsToBeTold,
+  });
 
   self.addEventListener('install', (event) => {
     // A new version takes over at once: the wire is versioned, and the page is told if it has to reload.
