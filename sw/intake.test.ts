@@ -96,6 +96,38 @@ test.each([10, 100_000, LARGE])(
   },
 );
 
+test.each([
+  ['stores them as bytes', LARGE, ['accepted', 'accepted']],
+  ['refuses them where it cannot store bytes either', 0, ['rejected', 'rejected']],
+])('a browser that stores no Blob (a private window of WebKit) %s', async (_, storableBytes, expected) => {
+  const world = tools();
+  const add = world.store.add.bind(world.store);
+  world.store.add = (uploads) =>
+    uploads.some(({ bytes }) => bytes instanceof Blob || bytes.byteLength > storableBytes)
+      ? Promise.reject(new UploadError('storage-failed', 'Error preparing Blob/File data'))
+      : add(uploads);
+  const files = [new Blob(['x'.repeat(LARGE)]), new Blob(['y'.repeat(LARGE)])] as const;
+  const outcomes = await acceptFiles(
+    enqueue({ name: 'a', file: files[0] }, { name: 'b', file: files[1] }),
+    world.intake,
+  );
+  expect(outcomes.map(({ type }) => type)).toEqual(expected);
+  const stored = await world.store.bytesOf(['id-1', 'id-2']);
+  expect(await Promise.all(stored.map((bytes) => bytes?.text()))).toEqual(
+    storableBytes > 0 ? await Promise.all(files.map((file) => file.text())) : [undefined, undefined],
+  );
+});
+
+test('a file that no transaction takes and that cannot be read as a whole is refused for what the storage said', async () => {
+  const world = tools();
+  world.store.add = () => Promise.reject(new UploadError('storage-failed', 'no'));
+  const file = blob(LARGE);
+  file.arrayBuffer = () => Promise.reject(new DOMException('too large', 'NotReadableError'));
+  expect(await acceptFiles(enqueue({ name: 'a', file }), world.intake)).toMatchObject([
+    { type: 'rejected', error: { code: 'storage-failed' } },
+  ]);
+});
+
 test.each([10, LARGE])(
   'a twin of %i bytes that is delivered meanwhile is accepted, and tabs show what is',
   async (size) => {

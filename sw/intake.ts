@@ -111,7 +111,13 @@ async function storeBatch(uploads: readonly NewUpload[], tools: IntakeTools): Pr
   try {
     added = await tools.store.add(uploads);
   } catch (cause) {
-    if (uploads.length === 1) return [await blame(only, cause, tools.clock)];
+    if (uploads.length === 1) {
+      const error = await blame(only, cause, tools.clock);
+      // WebKit stores no Blob in a private window (which keeps all in memory), but it does store bytes.
+      const whole = error === cause && only.bytes instanceof Blob ? read(only.bytes, tools.clock) : undefined;
+      const bytes = await whole?.catch(() => undefined);
+      return bytes ? storeBatch([{ ...only, bytes }], tools) : [error];
+    }
     const half = Math.ceil(uploads.length / 2);
     const first = await storeBatch(uploads.slice(0, half), tools);
     return [...first, ...(await storeBatch(uploads.slice(half), tools))];
