@@ -1,7 +1,9 @@
 // Survival in real browsers. One at a time and without retries: a test that fails sometimes has found something.
 import { defineConfig } from 'playwright/test';
+import { EVERY_ENGINE_TAG, engineNames } from './e2e/engines/engine.js';
+import type { EngineOption } from './e2e/harness/fixtures.js';
 
-export default defineConfig({
+export default defineConfig<object, EngineOption>({
   testDir: 'e2e',
   testMatch: '**/*.spec.ts',
   outputDir: 'node_modules/.cache/backhaul-e2e/results',
@@ -10,5 +12,11 @@ export default defineConfig({
   workers: 1,
   retries: 0,
   forbidOnly: true,
-  reporter: 'list',
+  reporter: [['list'], ['./e2e/engines/reporter.ts']],
+  projects: engineNames.map((engine) => ({
+    name: engine,
+    use: { engine },
+    // Chromium runs all: what Playwright alone can do, and what no other engine has.
+    ...(engine === 'chromium' ? {} : { grep: new RegExp(EVERY_ENGINE_TAG) }),
+  })),
 });

@@ -3,10 +3,10 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addFiles, untilDelivered, workerReady } from './harness/fixtures.js';
 import { freePort } from './harness/free-port.js';
-import { makeEmptyFile, makeFile, makePhotos } from './harness/photos.js';
+import { difficultNames, makeEmptyFile, makeFile, makePhotos } from './harness/photos.js';
 import { repositoryDir, startServer } from './harness/server.js';
 import { serveApp } from './pages/app-server.js';
-import { choose, enqueueChosen, expect, openLab, shown, test } from './pages/fixtures.js';
+import { choose, EVERY_ENGINE, enqueueChosen, expect, openLab, shown, test } from './pages/fixtures.js';
 
 test.describe('the demo', () => {
   test.use({ serverEnv: {} });
@@ -30,6 +30,26 @@ test.describe('the demo', () => {
     expect(await answer.text()).toContain(JSON.stringify(photos[0]?.name).slice(1, -1));
   });
 });
+
+test(
+  'files with difficult names (Chinese, emoji ...), an empty one and one of 100 MB arrive whole',
+  EVERY_ENGINE,
+  async ({ open, link, server, filesDir }) => {
+    const files = [
+      ...(await Promise.all(
+        difficultNames.map((name, seed) => makeFile(join(filesDir, name), 100_000 * (seed + 1), seed)),
+      )),
+      await makeEmptyFile(join(filesDir, '空.jpg')),
+      await makeFile(join(filesDir, 'a hundred megabytes 🐘.mp4'), 100_000_000),
+    ];
+    const { page } = await open();
+    await openLab(page, link.origin);
+    await choose(page, files);
+    expect((await enqueueChosen(page)).rejected).toEqual([]);
+    await untilDelivered(server, files);
+    await expect.poll(() => shown(page)).toEqual(Object.fromEntries(files.map(({ name }) => [name, 'completed'])));
+  },
+);
 
 test('a file of 1 GB arrives whole', async ({ launch, server, filesDir }) => {
   const file = await makeFile(join(filesDir, 'a gigabyte 🐘.mp4'), 1_000_000_000);

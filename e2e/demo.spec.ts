@@ -3,7 +3,7 @@
 
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from 'playwright';
-import { addFiles, expect, test, untilDelivered } from './harness/fixtures.js';
+import { addFiles, EVERY_ENGINE, expect, test, untilDelivered, untilReady, workerReady } from './harness/fixtures.js';
 import { makePhotos } from './harness/photos.js';
 
 const phone = { width: 390, height: 844 };
@@ -99,23 +99,25 @@ test('what finds no room is refused in words, with the numbers', async ({ launch
   await inspect(page, 'refused', info.outputPath('pictures'));
 });
 
-test('opens without a network from the first visit on, takes photos, and delivers them later', async ({
-  launch,
-  link,
-  server,
-}) => {
-  const photos = await makePhotos({ count: 2 });
-  const { page } = await launch();
-  await open(page, link.origin);
-  await page.evaluate(async () => void (await navigator.serviceWorker.ready));
-  await link.refuse();
-  await page.reload();
-  await page.locator('html[data-ready]').waitFor();
-  await addFiles(page, photos);
-  await expect(page.locator('#status-line')).toContainText('2 photos are safe on this device');
-  await link.accept();
-  await untilDelivered(server, photos);
-});
+test(
+  'opens without a network from the first visit on, takes photos, and delivers them later',
+  EVERY_ENGINE,
+  async ({ open: openBrowser, link, server }) => {
+    const photos = await makePhotos({ count: 2 });
+    const { page } = await openBrowser();
+    await page.goto(link.origin);
+    await untilReady(page);
+    await workerReady(page);
+    await link.refuse();
+    await page.reload();
+    await untilReady(page);
+    await addFiles(page, photos);
+    const status = () => page.evaluate(() => document.querySelector('#status-line')?.textContent);
+    await expect.poll(status).toContain('2 photos are safe on this device');
+    await link.accept();
+    await untilDelivered(server, photos);
+  },
+);
 
 test('opens while the network is silent, however long the browser looks for a newer worker', async ({
   launch,

@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFile, type SourceFile } from './harness/files.js';
 import { untilDelivered } from './harness/fixtures.js';
-import { choose, enqueueChosen, expect, openLab, setQuota, test } from './pages/fixtures.js';
+import { choose, EVERY_ENGINE, enqueueChosen, expect, openLab, setQuota, shown, test } from './pages/fixtures.js';
 
 test('of 20 photos of 5 MB, those that fit into 50 MB are delivered, the others are refused with numbers', async ({
   launch,
@@ -116,3 +116,25 @@ test('a page asks once that nothing be evicted, when the first file was accepted
   expect(await asked()).toEqual([1]);
   await untilDelivered(server, files);
 });
+
+test(
+  'on a full device, what finds no room is refused as such, and what fits is delivered',
+  EVERY_ENGINE,
+  async ({ open, link, server, filesDir }) => {
+    const photos: SourceFile[] = [];
+    for (let index = 0; index < 14; index += 1) {
+      photos.push(await makeFile(join(filesDir, `photo-${index}.jpg`), 5_000_000, index));
+    }
+    const { page } = await open({ quota: { origin: link.origin, sizeBytes: 50_000_000 } });
+    await openLab(page, link.origin);
+    await choose(page, photos);
+    const { accepted, rejected } = await enqueueChosen(page);
+    const names = new Set(accepted.map(({ name }) => name));
+    expect(names.size).toBeGreaterThan(0);
+    expect(rejected.length).toBeGreaterThan(0);
+    expect(new Set(rejected.map(({ code }) => code))).toEqual(new Set(['quota-exceeded']));
+    const fitting = photos.filter(({ name }) => names.has(name));
+    await untilDelivered(server, fitting);
+    await expect.poll(async () => new Set(Object.values(await shown(page)))).toEqual(new Set(['completed']));
+  },
+);

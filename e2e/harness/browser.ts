@@ -1,6 +1,7 @@
 // Owns one driven Chromium on a profile that outlives it: opened by Playwright, stopped politely, worker by worker,
 // or killed like a crash. For a browser that nobody debugs see raw-browser.ts.
 import { type BrowserContext, type CDPSession, chromium, type LaunchOptions, type Page } from 'playwright';
+import type { EngineBrowser } from '../engines/engine.js';
 import { findChromium } from './chromium.js';
 import { findChild, killTree } from './processes.js';
 
@@ -13,16 +14,10 @@ export interface BrowserOptions {
   readonly viewport?: { readonly width: number; readonly height: number };
 }
 
-/** One running browser. After `kill` or `close` only the profile is left. */
-export interface OpenBrowser {
+/** All that Playwright can do in Chromium, for specs that need more than every engine has. */
+export interface OpenBrowser extends EngineBrowser {
   readonly context: BrowserContext;
   readonly page: Page;
-  readonly pid: number;
-  /** SIGKILL for every process of the browser; nothing gets a chance to flush. Resolves once all are gone. */
-  kill(): Promise<void>;
-  /** Stops every service worker, as the browser does to save memory. The next event starts them anew. */
-  stopWorkers(): Promise<void>;
-  close(): Promise<void>;
 }
 
 /** Quiet, and the same everywhere. As root (a container) Chromium refuses to start with its sandbox. */
@@ -62,11 +57,20 @@ export async function openBrowser(options: BrowserOptions): Promise<OpenBrowser>
     context,
     page,
     pid,
+    newPage: () => context.newPage(),
+    setOffline: (offline) => context.setOffline(offline),
     async kill() {
       over = true;
       await killTree(pid);
       // Playwright notices by itself; waiting for it keeps "browser closed" errors out of the next step.
       await context.close().catch(() => undefined);
+    },
+    async reloadPastCaches(tab) {
+      const loading = tab as Page;
+      const session = await context.newCDPSession(loading);
+      const loaded = loading.waitForEvent('load');
+      await session.send('Page.reload', { ignoreCache: true });
+      await loaded;
     },
     async stopWorkers() {
       const session = await cdpSession(context);

@@ -9,6 +9,8 @@ import { promisify } from 'node:util';
 export interface Software {
   readonly programs: readonly string[];
   readonly packages: readonly string[];
+  /** Asked once the programs are there: whether what has no program of its own is there, too. */
+  readonly works?: () => Promise<boolean>;
   /** `NAME=no` in the environment goes without it. */
   readonly variable: string;
 }
@@ -19,10 +21,11 @@ const INSTALL_LIMIT_MS = 480_000;
 const SYSTEM_FOLDERS = ['/usr/sbin', '/sbin'];
 
 /** Undefined if all of it can run here, after it was installed if need be; else the reason why not. */
-export async function whyMissing({ programs, packages, variable }: Software): Promise<string | undefined> {
+export async function whyMissing({ programs, packages, variable, works }: Software): Promise<string | undefined> {
   const missing = async () => {
     const found = await Promise.all(programs.map(isOnPath));
-    return programs.filter((_, index) => !found[index]).join(', ');
+    const absent = programs.filter((_, index) => !found[index]);
+    return absent.length > 0 || ((await works?.()) ?? true) ? absent.join(', ') : packages.join(', ');
   };
   const install = () => apt(['install', '-y', '--no-install-recommends', ...packages]);
   if (process.env[variable] === 'no') return `the environment says ${variable}=no`;

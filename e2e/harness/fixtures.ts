@@ -3,8 +3,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Page } from 'playwright';
 import { test as base, expect } from 'playwright/test';
+import { differenceOf } from '../engines/differences.js';
+import {
+  type EngineBrowser,
+  type EngineName,
+  type EngineOptions,
+  EVERY_ENGINE_TAG,
+  type Tab,
+} from '../engines/engine.js';
+import { whyAbsent } from '../engines/installed.js';
+import { openEngine } from '../engines/open.js';
 import { type BrowserOptions, type OpenBrowser, openBrowser } from './browser.js';
 import type { SourceFile } from './files.js';
 import { type Link, startLink } from './link.js';
@@ -24,11 +33,32 @@ export interface Harness {
   server: ReferenceServer;
   /** Between every browser and `server`; its origin is the app's. */
   link: Link;
-  /** Opens a browser on `profileDir`; again after `kill` or `close`. Not called `browser`, which is Playwright's own. */
+  /** Opens Chromium on `profileDir`; again after `kill` or `close`. Not called `browser`, which is Playwright's own. */
   launch: (options?: Partial<BrowserOptions>) => Promise<OpenBrowser>;
+  /** The same for the engine of this project: all that a spec for every engine has. */
+  open: (options?: Omit<EngineOptions, 'profileDir'>) => Promise<EngineBrowser>;
 }
 
-export const test = base.extend<Harness>({
+/** Fixed by the project; see playwright.config.ts. */
+export interface EngineOption {
+  engine: EngineName;
+}
+
+/** The details of such a test. */
+export const EVERY_ENGINE = { tag: EVERY_ENGINE_TAG } as const;
+
+export const test = base.extend<Harness & { expectation: undefined }, EngineOption>({
+  engine: ['chromium', { option: true, scope: 'worker' }],
+  expectation: [
+    async ({ engine }, use, info) => {
+      const absent = whyAbsent(engine);
+      if (absent !== undefined) info.skip(true, absent);
+      const difference = differenceOf(engine, info.title);
+      if (difference?.kind === 'untested') info.skip(true, difference.reason);
+      await use(undefined);
+    },
+    { auto: true },
+  ],
   serverEnv: [{}, { option: true }],
   linkOptions: [{}, { option: true }],
   // biome-ignore lint/correctness/noEmptyPattern: Playwright reads a fixture's needs from this pattern.
@@ -45,16 +75,28 @@ export const test = base.extend<Harness>({
     await use(link);
     await link.close();
   },
-  launch: async ({ profileDir }, use) => {
-    const opened: OpenBrowser[] = [];
-    await use(async (options) => {
-      const browser = await openBrowser({ profileDir, ...options });
-      opened.push(browser);
-      return browser;
-    });
-    for (const browser of opened) await browser.close();
-  },
+  launch: async ({ profileDir }, use) =>
+    closing((options: Partial<BrowserOptions> | undefined) => openBrowser({ profileDir, ...options }), use),
+  open: async ({ profileDir, engine }, use) =>
+    closing(
+      (options: Omit<EngineOptions, 'profileDir'> | undefined) => openEngine(engine, { profileDir, ...options }),
+      use,
+    ),
 });
+
+/** Whatever was opened is closed when the test is over. */
+async function closing<Options extends unknown[], Opened extends EngineBrowser>(
+  open: (...options: Options) => Promise<Opened>,
+  use: (open: (...options: Options) => Promise<Opened>) => Promise<void>,
+): Promise<void> {
+  const opened: Opened[] = [];
+  await use(async (...options) => {
+    const browser = await open(...options);
+    opened.push(browser);
+    return browser;
+  });
+  for (const browser of opened) await browser.close();
+}
 
 async function temporary(name: string, use: (dir: string) => Promise<void>): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), `backhaul-${name}-`));
@@ -64,12 +106,21 @@ async function temporary(name: string, use: (dir: string) => Promise<void>): Pro
 }
 
 /** Picks files in the demo's input, as a user does. Paths, not bytes: of any size. */
-export async function addFiles(page: Page, files: readonly (SourceFile | string)[]): Promise<void> {
-  await page.locator('#file-input').setInputFiles(files.map((file) => (typeof file === 'string' ? file : file.path)));
+export async function addFiles(page: Tab, files: readonly (SourceFile | string)[]): Promise<void> {
+  await page.setInputFiles(
+    '#file-input',
+    files.map((file) => (typeof file === 'string' ? file : file.path)),
+  );
+}
+
+/** Waits until the page says that its script has run. */
+export async function untilReady(page: Tab): Promise<void> {
+  const ready = () => page.evaluate(() => document.documentElement.dataset['ready']).catch(() => 'between two pages');
+  await expect.poll(ready, poll('data-ready of the page', {})).toBe('true');
 }
 
 /** Waits until the page's own worker is active: from then on files can be added. */
-export async function workerReady(page: Page): Promise<void> {
+export async function workerReady(page: Tab): Promise<void> {
   await page.evaluate(async () => void (await navigator.serviceWorker.ready));
 }
 

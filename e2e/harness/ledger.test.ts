@@ -8,6 +8,7 @@ import {
   type LedgerLine,
   maxConcurrentWriters,
   parseLedgerLine,
+  withoutRepeats,
 } from './ledger.js';
 
 type Part = Partial<LedgerLine>;
@@ -120,4 +121,28 @@ describe('deliveries', () => {
 it('firstByteAfter gives the first one at or after the moment', () => {
   const lines = [line('first-byte', 10), line('first-byte', 20, { fileId: 'b' }), line('first-byte', 30)];
   expect([0, 10, 11, 31].map((atMs) => firstByteAfter(lines, 'f', atMs))).toEqual([10, 10, 30, undefined]);
+});
+
+describe('withoutRepeats', () => {
+  const start = (atMs: number, requestId: number, startByte: number) =>
+    line('upload-start', atMs, { requestId, startByte });
+  const again = (lines: readonly LedgerLine[]) => acknowledgedBytesSentAgain(withoutRepeats(lines, 'f'), 'f');
+
+  it('leaves out what a browser sent twice, and nothing else', () => {
+    const told = [status(1, 10, { requestId: 1 }), start(2, 2, 10), start(5, 3, 10)];
+    const ends = [
+      post(2, 4, 10, 5, { requestId: 2, answeredBytes: 20, acceptedBytes: 0 }),
+      post(5, 7, 10, 7, { requestId: 3, answeredBytes: 20, acceptedBytes: 0 }),
+    ];
+    expect(acknowledgedBytesSentAgain([...told, ...ends], 'f')).toBe(7);
+    expect(again([...told, ...ends])).toBe(0);
+    // With a question between it was the library.
+    const asked = [...told.slice(0, 2), status(4.5, 20, { requestId: 9 }), ...told.slice(2)];
+    expect(again([...asked, ...ends])).toBe(7);
+    // From another byte, too.
+    const moved = [...told.slice(0, 2), start(5, 3, 8)];
+    expect(
+      again([...moved, post(2, 4, 10, 5, { requestId: 2, answeredBytes: 20 }), post(5, 7, 8, 7, { requestId: 3 })]),
+    ).toBe(7);
+  });
 });

@@ -99,6 +99,19 @@ export function acknowledgedBytesSentAgain(
   );
 }
 
+/**
+ * Without requests that a browser repeated by itself: from the same first byte as the one before, with no question between.
+ * Only for what is listed in e2e/engines/differences.ts; elsewhere nothing may be repeated.
+ */
+export function withoutRepeats(lines: readonly LedgerLine[], fileId: string): LedgerLine[] {
+  const asked = of(lines, fileId).filter(({ event }) => event === 'upload-start' || event === 'status');
+  const repeated = asked.filter(({ event, startByte }, index) => {
+    const before = asked[index - 1];
+    return event === 'upload-start' && before?.event === event && before.startByte === startByte;
+  });
+  return lines.filter((line) => line.event === EXIT_EVENT || !repeated.some((start) => sameRequest(start, line)));
+}
+
 /** Invariant 4: how many requests were this file's writer at one moment, at most. */
 export function maxConcurrentWriters(lines: readonly LedgerLine[], fileId: string): number {
   const own = of(lines, fileId);

@@ -82,6 +82,13 @@ export async function processTree(rootPid: number): Promise<number[]> {
   return treeOf(rootPid, await listProcesses()).map(({ pid }) => pid);
 }
 
+/** Of these, those that the kernel knows by `name` (15 characters of it), the oldest first. Linux only. */
+export async function treeNamed(rootPid: number, name: string): Promise<number[]> {
+  const pids = (await processTree(rootPid)).toSorted((a, b) => a - b);
+  const names = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')));
+  return pids.filter((_, index) => names[index]?.trim() === name.slice(0, 15));
+}
+
 /** The process below this one that leads its own group and was started with `argument`; undefined if there is none. */
 export async function findChild(argument: string): Promise<number | undefined> {
   const tree = treeOf(process.pid, await listProcesses());

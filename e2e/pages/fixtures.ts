@@ -3,12 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright';
+import type { Tab } from '../engines/engine.js';
 import type { SourceFile } from '../harness/files.js';
-import { test as base } from '../harness/fixtures.js';
+import { addFiles, test as base, untilReady } from '../harness/fixtures.js';
 import { buildPages } from './build.js';
 import type { EnqueueResult } from './page.js';
 
-export { expect } from '../harness/fixtures.js';
+export { EVERY_ENGINE, expect } from '../harness/fixtures.js';
 
 export interface Pages {
   /** What the server serves; complete before it starts. */
@@ -36,19 +37,19 @@ async function temporary(name: string, use: (dir: string) => Promise<void>): Pro
 }
 
 /** Opens the test page with Backhaul on `worker`. */
-export async function openLab(page: Page, origin: string, worker = '/worker.js'): Promise<void> {
+export async function openLab(page: Tab, origin: string, worker = '/worker.js'): Promise<void> {
   await page.goto(`${origin}/?worker=${encodeURIComponent(worker)}`);
-  await page.locator('html[data-ready]').waitFor();
+  await untilReady(page);
 }
 
 /** Picks files and looks at their sizes, as every app does that shows what was picked. */
-export async function choose(page: Page, files: readonly (SourceFile | string)[]): Promise<void> {
-  await page.locator('#file-input').setInputFiles(files.map((file) => (typeof file === 'string' ? file : file.path)));
+export async function choose(page: Tab, files: readonly (SourceFile | string)[]): Promise<void> {
+  await addFiles(page, files);
   await page.evaluate(() => window.lab.chosen().map(({ size }) => size));
 }
 
 /** Enqueues what was picked. */
-export function enqueueChosen(page: Page, endpoint = 'photos'): Promise<EnqueueResult> {
+export function enqueueChosen(page: Tab, endpoint = 'photos'): Promise<EnqueueResult> {
   return page.evaluate((name) => window.lab.enqueue(undefined, name), endpoint);
 }
 
@@ -61,7 +62,7 @@ export async function setQuota(page: Page, quotaBytes: number | undefined): Prom
 }
 
 /** What this tab shows of each upload, by name. */
-export function shown(page: Page): Promise<Readonly<Record<string, string>>> {
+export function shown(page: Tab): Promise<Readonly<Record<string, string>>> {
   return page.evaluate(() => {
     const { uploads } = window.lab.backhaul?.getSnapshot() ?? { uploads: [] };
     return Object.fromEntries(uploads.map(({ name, status }) => [name, status]));

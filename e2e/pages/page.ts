@@ -2,6 +2,7 @@
 // `/?worker=URL` registers that worker; without it the page only holds the input.
 import { Backhaul, EnqueueError, UploadError, type UploadSnapshot } from '../../src/index.js';
 import { measureBareStore, measureEnqueue, measureXhr } from './measure.js';
+import { isThere } from './workers/is-there.js';
 
 /** An error as the tests compare it. */
 export interface Told {
@@ -31,6 +32,8 @@ export interface Lab {
   chosen(): readonly File[];
   /** Enqueues what is in the input, or `files`; refusals become data. A refusal of the whole call has no file name. */
   enqueue(files?: readonly Blob[], endpoint?: string): Promise<EnqueueResult>;
+  /** Whether this browser has what `path` names, here or in its worker; see e2e/engines/offers.ts. */
+  offers(where: 'worker' | 'page', path: string): Promise<boolean>;
   readonly measureEnqueue: typeof measureEnqueue;
   readonly measureBareStore: typeof measureBareStore;
   readonly measureXhr: typeof measureXhr;
@@ -74,6 +77,14 @@ const lab: Lab = {
       throw error;
     }
   },
+  offers: async (where, path) =>
+    where === 'page'
+      ? isThere(globalThis, path)
+      : new Promise((resolve) => {
+          const { port1, port2 } = new MessageChannel();
+          port1.onmessage = ({ data }) => resolve(data);
+          registration?.active?.postMessage({ offers: path }, [port2]);
+        }),
   measureEnqueue,
   measureBareStore,
   measureXhr,

@@ -40,10 +40,10 @@ export async function offlineFor(
   const startedAtMs = Date.now();
   link.blackHoleAll();
   harm();
-  await browser.context.setOffline(true);
+  await browser.setOffline(true);
   await delay(seconds * 1000);
   link.heal();
   const couldGoOnAtMs = Date.now();
-  await browser.context.setOffline(false);
+  await browser.setOffline(false);
   return { startedAtMs, couldGoOnAtMs };
 }

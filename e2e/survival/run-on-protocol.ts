@@ -73,9 +73,10 @@ export async function runOnProtocol(given: SurvivalCase, { protocol, seed, clust
   try {
     await stage.openBrowser();
     await stage.openApp();
+    const sprung = Promise.resolve(given.trap?.(stage));
     await stage.sendUntil(SIZE_BYTES / 2);
     const play = cluster && given.name === 'server-killed' ? gatewayKilled(given, cluster.ceph) : given;
-    const fault = await play.inject(stage, Promise.resolve());
+    const fault = await play.inject(stage, sprung);
     const limitMs = play.limitMs?.(fault) ?? Infinity;
     const failure = await stage.untilDelivered(DELIVERY_LIMIT_MS).then(
       () => undefined,

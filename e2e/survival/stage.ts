@@ -1,8 +1,7 @@
 // Owns what a case plays on: one server, one link, one browser with the demo open, one file on its way. Knows how to
 // wait for things; does no harm itself (cases.ts) and judges nothing (verdict.ts).
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Page } from 'playwright';
-import type { OpenBrowser } from '../harness/browser.js';
+import type { EngineBrowser, Tab } from '../engines/engine.js';
 import type { SourceFile } from '../harness/files.js';
 import { fileIds } from '../harness/ledger.js';
 import type { Link, LinkRequest } from '../harness/link.js';
@@ -14,7 +13,7 @@ export interface StageOptions {
   readonly link: Link;
   readonly file: SourceFile;
   /** Opens a browser, again and again on the same profile. */
-  readonly launch: () => Promise<OpenBrowser>;
+  readonly launch: () => Promise<EngineBrowser>;
   /** Where the app comes from. Default: over the link. */
   readonly appOrigin?: string;
 }
@@ -39,10 +38,10 @@ export class Stage {
   /** How the bytes went through the link. */
   readonly arrivals: Arrival[] = [];
   readonly #appOrigin: string;
-  readonly #launch: () => Promise<OpenBrowser>;
+  readonly #launch: () => Promise<EngineBrowser>;
   readonly #watch: ReturnType<typeof setInterval>;
-  #browser: OpenBrowser | undefined;
-  #page: Page | undefined;
+  #browser: EngineBrowser | undefined;
+  #page: Tab | undefined;
 
   constructor(options: StageOptions) {
     this.server = options.server;
@@ -56,13 +55,13 @@ export class Stage {
     }, LOOK_EVERY_MS);
   }
 
-  get browser(): OpenBrowser {
+  get browser(): EngineBrowser {
     if (this.#browser === undefined) throw new Error('No browser is open.');
     return this.#browser;
   }
 
   /** The tab that has the app. */
-  get page(): Page {
+  get page(): Tab {
     if (this.#page === undefined) throw new Error('The app is not open.');
     return this.#page;
   }
@@ -84,25 +83,33 @@ export class Stage {
 
   async openBrowser(): Promise<void> {
     const browser = await this.#launch();
-    await watchWords(browser.context, (said) => this.said.push(said));
+    // Elsewhere nobody hears what the page says; nothing is judged by it.
+    if (browser.context !== undefined) await watchWords(browser.context, (said) => this.said.push(said));
     this.#browser = browser;
     this.#page = browser.page;
   }
 
-  /** Opens the app, in a new tab if `page` was closed, and waits until it can be used. */
+  /** Opens the app, in a new tab after `closeTab`, and waits until it can be used. */
   async openApp(): Promise<void> {
-    if (this.page.isClosed()) this.#page = await this.browser.context.newPage();
+    this.#page ??= await this.browser.newPage();
     await this.page.goto(this.#appOrigin);
     await this.ready();
   }
 
+  async closeTab(): Promise<void> {
+    await this.page.close();
+    this.#page = undefined;
+  }
+
   async ready(): Promise<void> {
-    await this.page.waitForSelector('html[data-ready="true"]', { state: 'attached', timeout: READY_LIMIT_MS });
+    await until('the app is ready', READY_LIMIT_MS, () =>
+      this.page.evaluate("document.documentElement.dataset.ready === 'true'").catch(() => false),
+    );
   }
 
   /** Picks the file, and waits until `bytes` of it are on their way. */
   async sendUntil(bytes: number): Promise<void> {
-    await this.page.locator('#file-input').setInputFiles(this.file.path);
+    await this.page.setInputFiles('#file-input', [this.file.path]);
     await this.untilSent(bytes);
   }
 

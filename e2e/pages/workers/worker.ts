@@ -1,5 +1,6 @@
 // The smallest worker on the library: one endpoint, on this origin or on the one that `?server=` names.
 import { byteOffset, chunkList, chunks, installBackhaul, s3, tus } from '../../../sw/index.js';
+import { isThere } from './is-there.js';
 
 declare const self: ServiceWorkerGlobalScope;
 /** Put in by the build. Two versions differ in nothing else. */
@@ -31,4 +32,5 @@ if (TAKE_OVER) self.addEventListener('install', (event) => event.waitUntil(self.
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
 self.addEventListener('message', ({ data, ports }) => {
   if (data === 'version?') ports[0]?.postMessage(VERSION);
+  if (typeof data?.offers === 'string') ports[0]?.postMessage(isThere(self, data.offers));
 });

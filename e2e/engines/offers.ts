@@ -1,0 +1,46 @@
+// What a browser may offer beyond what Backhaul needs, and which engine does. Looked at in the page and in the worker
+// (engines.spec.ts): an engine that begins to offer something, or ends it, makes the run red.
+import type { EngineName } from './engine.js';
+
+export interface Offer {
+  /** A row of the README's table. */
+  readonly what: string;
+  readonly where: 'worker' | 'page';
+  /** Names from the global object on; there if all of them are. */
+  readonly path: string;
+  readonly by: readonly EngineName[];
+}
+
+export const offers: readonly Offer[] = [
+  {
+    what: 'Background Sync: goes on when the network is back, with no page open',
+    where: 'worker',
+    path: 'registration.sync',
+    by: ['chromium'],
+  },
+  {
+    what: 'Periodic Background Sync',
+    where: 'worker',
+    path: 'registration.periodicSync',
+    by: ['chromium'],
+  },
+  { what: 'Background Fetch', where: 'worker', path: 'registration.backgroundFetch', by: ['chromium'] },
+  {
+    what: 'tells how much room is left (`storage.estimate`)',
+    where: 'worker',
+    path: 'navigator.storage.estimate',
+    by: ['chromium', 'firefox'],
+  },
+  {
+    what: 'can be asked to evict nothing (`storage.persist`)',
+    where: 'page',
+    path: 'navigator.storage.persist',
+    by: ['chromium', 'firefox'],
+  },
+  {
+    what: 'tells a worker of a metered connection (`navigator.connection`)',
+    where: 'worker',
+    path: 'navigator.connection',
+    by: ['chromium'],
+  },
+];
