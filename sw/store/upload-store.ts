@@ -334,8 +334,8 @@ export class UploadStore {
       // idb's own `done` speaks at the first `error` event, when the transaction does not yet know its reason.
       quietly(transaction.done);
       const complete = new Promise<boolean>((resolve) => {
-        transaction.oncomplete = () => resolve(true);
-        transaction.onabort = () => resolve(false);
+        transaction.addEventListener('complete', () => resolve(true));
+        transaction.addEventListener('abort', () => resolve(false));
       });
       const value = task(transaction);
       // Nothing of a task that failed is kept. It may have failed because its transaction has ended already.
