@@ -1,9 +1,6 @@
 // One upload through the real engine, from a plan: the page hands a file over, workers come and go, the wire does its
 // worst, and somebody signs in. Says what happened; judge.ts says what that is worth.
 
-// Before life.ts: what a life never sees the end of must still end for the clock.
-import '../engine/virtual-time.js';
-
 import { systemClock } from '../../sw/clock.js';
 import type { UploadRecord } from '../../sw/store/schema.js';
 import { UploadStore } from '../../sw/store/upload-store.js';

@@ -97,6 +97,11 @@ export function outsideOfLives<Value>(task: () => Value): Value {
   return lives.exit(task);
 }
 
+/** What `promise` becomes, for the life that the running code belongs to. */
+export function crossing<Value>(promise: Promise<Value>): Promise<Value> {
+  return current()?.cross(promise) ?? promise;
+}
+
 /** The life that the running code belongs to. */
 function current(): Life | undefined {
   return lives.getStore();
@@ -151,7 +156,5 @@ IDBDatabase.prototype.transaction = function (this: IDBDatabase, ...args: Parame
 
 const originalArrayBuffer = Blob.prototype.arrayBuffer;
 Blob.prototype.arrayBuffer = function (this: Blob) {
-  const life = current();
-  const read = originalArrayBuffer.call(this);
-  return life === undefined ? read : life.cross(read);
+  return crossing(originalArrayBuffer.call(this));
 };

@@ -3,6 +3,7 @@
 
 import 'fake-indexeddb/auto';
 import type { Clock } from '../../sw/clock.js';
+import { crossing, outsideOfLives } from './life.js';
 
 /** What is under way in the current test. What an earlier one left behind does not count. */
 let current = { underWay: 0, stamp: 0 };
@@ -51,7 +52,8 @@ IDBFactory.prototype.open = function (this: IDBFactory, ...args: Parameters<IDBF
 
 const arrayBuffer = Blob.prototype.arrayBuffer;
 Blob.prototype.arrayBuffer = function (this: Blob) {
-  return busy(arrayBuffer.call(this));
+  // The read itself is what time waits for: what a dead life makes of it never ends.
+  return crossing(busy(outsideOfLives(() => arrayBuffer.call(this))));
 };
 
 const originalFetch = globalThis.fetch;
