@@ -84,19 +84,24 @@ describe('a file arrives whole', { timeout: 60_000 }, () => {
   });
 });
 
-test('three parts are under way at once', { timeout: 60_000 }, async ({ ceph }) => {
+test('three parts are under way at once, after one alone', { timeout: 60_000 }, async ({ ceph }) => {
   const { add, reach, held, proxy } = await setS3Stage(ceph);
   let go = () => {};
   const until = new Promise<void>((resolve) => {
     go = resolve;
   });
+  let firstAlone: boolean | undefined;
   proxy.fault = ({ type }) => {
-    if (proxy.of('part').length === 3) go();
+    const [first, ...others] = proxy.of('part');
+    if (others.length === 0) return undefined;
+    firstAlone ??= first?.status === 200;
+    if (others.length === 3) go();
     return type === 'part' ? { type: 'late', until } : undefined;
   };
   const file = fileOf(4 * PART);
   await add(file);
   await reach('completed');
+  expect(firstAlone).toBe(true);
   expect(await held()).toBe(file.sha256);
 });
 
@@ -158,7 +163,12 @@ describe('what is in the way', { timeout: 60_000 }, () => {
     const stage = await setS3Stage(ceph);
     const { add, reach, held, proxy, worker } = stage;
     const file = fileOf(6 * PART);
-    stage.refuseToSign = () => (proxy.of('part').length >= 3 ? 401 : undefined);
+    // Signed are the beginning, the first part, which goes alone, and three that go side by side.
+    let asked = 0;
+    stage.refuseToSign = () => {
+      asked += 1;
+      return asked > 5 ? 401 : undefined;
+    };
     await add(file);
     expect(await reach('waiting')).toMatchObject({ reason: 'auth', error: { code: 'unauthorized', httpStatus: 401 } });
     const before = proxy.seen.length;
@@ -166,7 +176,7 @@ describe('what is in the way', { timeout: 60_000 }, () => {
     await worker.send({ type: 'wake', reason: 'visible' });
     await reach('completed');
     expect(await held()).toBe(file.sha256);
-    expect(before).toBe(4);
+    expect(before).toBe(5);
     expect(proxy.of('part').map(({ nth }) => nth)).toEqual([0, 0, 0, 0, 0, 0]);
   });
 
