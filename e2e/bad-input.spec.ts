@@ -1,10 +1,10 @@
 // Invariants 1 and 11: whatever is wrong with a file, a message or the storage is said with a code of its own, and a
 // good photo beside it is delivered all the same.
-import { readdir, stat, truncate, unlink, utimes, writeFile } from 'node:fs/promises';
+import { truncate, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { untilDelivered } from './harness/fixtures.js';
 import { makeFile, makePhotos, type SourceFile, sha256File } from './harness/photos.js';
-import { choose, enqueueChosen, expect, openLab, shown, test } from './pages/fixtures.js';
+import { choose, copiedSoFar, enqueueChosen, expect, openLab, shown, test } from './pages/fixtures.js';
 
 const SMALL_BYTES = 10_000;
 const BIG_BYTES = 3_000_000;
@@ -79,22 +79,6 @@ test('a file cut while it is stored is refused or delivered, never accepted and 
   await enqueueChosen(page);
   await untilDelivered(server, delivered);
 });
-
-/** Bytes in the browser's files of Blobs. */
-async function copiedSoFar(profileDir: string): Promise<number> {
-  const root = join(profileDir, 'Default/IndexedDB');
-  const names = await readdir(root, { recursive: true }).catch(() => []);
-  const blobs = names.filter((name) => /\.blob\/.+\/[0-9a-f]+$/.test(name));
-  const sizes = await Promise.all(
-    blobs.map((name) =>
-      stat(join(root, name)).then(
-        (entry) => (entry.isFile() ? entry.size : 0),
-        () => 0,
-      ),
-    ),
-  );
-  return sizes.reduce((sum, bytes) => sum + bytes, 0);
-}
 
 test('what is no file, and an endpoint that nobody named, are refused', async ({ launch, link, server }) => {
   const { page } = await launch();

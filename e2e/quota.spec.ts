@@ -4,7 +4,17 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFile, type SourceFile } from './harness/files.js';
 import { untilDelivered } from './harness/fixtures.js';
-import { choose, EVERY_ENGINE, enqueueChosen, expect, openLab, setQuota, shown, test } from './pages/fixtures.js';
+import {
+  choose,
+  copiedSoFar,
+  EVERY_ENGINE,
+  enqueueChosen,
+  expect,
+  openLab,
+  setQuota,
+  shown,
+  test,
+} from './pages/fixtures.js';
 
 test('of 20 photos of 5 MB, those that fit into 50 MB are delivered, the others are refused with numbers', async ({
   launch,
@@ -56,6 +66,43 @@ test('a file for which there is no room is refused, and accepted once there is',
   expect((await enqueueChosen(page)).rejected).toEqual([]);
   await untilDelivered(server, [good, huge]);
 });
+
+for (const copiedBytes of [0, 10_000_000, 40_000_000]) {
+  test(`a quota lowered after ${copiedBytes / 1e6} of 80 MB were stored: each file is accepted whole or refused`, async ({
+    launch,
+    link,
+    server,
+    filesDir,
+    profileDir,
+  }) => {
+    const photos: SourceFile[] = [];
+    for (let index = 0; index < 20; index += 1) {
+      photos.push(await makeFile(join(filesDir, `photo-${index}.jpg`), 4_000_000, index));
+    }
+    const { page } = await launch();
+    await openLab(page, link.origin);
+    await choose(page, photos);
+    const outcome = enqueueChosen(page);
+    await expect.poll(() => copiedSoFar(profileDir), { intervals: [1] }).toBeGreaterThanOrEqual(copiedBytes);
+    await setQuota(page, 30_000_000);
+    const { accepted, rejected } = await outcome;
+
+    expect([...accepted, ...rejected].map(({ name }) => name).sort()).toEqual(photos.map(({ name }) => name).sort());
+    for (const { name, code, message } of rejected) {
+      expect([code, message]).toEqual(['quota-exceeded', expect.stringContaining(`"${name}" needs 4 MB`)]);
+    }
+    await untilDelivered(
+      server,
+      photos.filter(({ name }) => accepted.some((upload) => upload.name === name)),
+    );
+    // Nothing of a refused one was kept.
+    await setQuota(page, undefined);
+    await choose(page, photos);
+    expect((await enqueueChosen(page)).rejected).toEqual([]);
+    await untilDelivered(server, photos);
+    test.info().annotations.push({ type: 'refused', description: `${rejected.length} of ${photos.length}` });
+  });
+}
 
 test('the disk space of what was delivered is free again once the worker has stopped, with the page still open', async ({
   launch,
@@ -138,3 +185,17 @@ test(
     await expect.poll(async () => new Set(Object.values(await shown(page)))).toEqual(new Set(['completed']));
   },
 );
+
+test('a browser that knows no persist() refuses no file', async ({ launch, link, server, filesDir }) => {
+  const { page } = await launch();
+  await page.addInitScript(() => {
+    Reflect.deleteProperty(StorageManager.prototype, 'persist');
+  });
+  await openLab(page, link.origin);
+  expect(await page.evaluate(() => 'persist' in navigator.storage)).toBe(false);
+  const file = await makeFile(join(filesDir, 'a.jpg'), 1000, 1);
+  await choose(page, [file]);
+  const { accepted, rejected } = await enqueueChosen(page);
+  expect([accepted.map(({ name }) => name), rejected]).toEqual([[file.name], []]);
+  await untilDelivered(server, [file]);
+});

@@ -12,10 +12,10 @@ import {
   maxConcurrentWriters,
   withoutRepeats,
 } from './harness/ledger.js';
-import type { Link } from './harness/link.js';
+import { carriesLastByte, type Link } from './harness/link.js';
 import type { ReferenceServer } from './harness/server.js';
 import { pageScript, type WorkerVersion, workerScript } from './pages/build.js';
-import { choose, EVERY_ENGINE, enqueueChosen, expect, openLab, shown, test } from './pages/fixtures.js';
+import { choose, copiedSoFar, EVERY_ENGINE, enqueueChosen, expect, openLab, shown, test } from './pages/fixtures.js';
 
 const SECOND_MS = 1000;
 test.use({ linkOptions: { uplinkBitsPerSecond: 20_000_000 } });
@@ -94,6 +94,53 @@ test(
     expect(activeAtMs, 'active before the upload’s end').toBeLessThan(endAtMs);
   },
 );
+
+test('a new worker takes over while files are being stored: each is delivered once', async ({
+  launch,
+  link,
+  server,
+  filesDir,
+  profileDir,
+}) => {
+  link.setUplink(undefined);
+  const files: SourceFile[] = [];
+  for (let index = 0; index < 20; index += 1) {
+    files.push(await makeFile(join(filesDir, `photo-${index}.jpg`), 4_000_000, index));
+  }
+  const { page } = await launch();
+  await openLab(page, link.origin);
+  await choose(page, files);
+  const outcome = enqueueChosen(page);
+  await expect.poll(() => copiedSoFar(profileDir), { intervals: [1] }).toBeGreaterThan(0);
+  await update(page, link, { version: '2', takeOver: true });
+  const { accepted, rejected } = await outcome;
+  expect([accepted.length, rejected]).toEqual([files.length, []]);
+
+  await untilDelivered(server, files);
+  await expect.poll(() => activeVersion(page)).toBe('2');
+  await page.waitForFunction(() => window.lab.allCompletedAtMs !== undefined);
+  const ids = fileIds(server.ledger);
+  expect(ids).toHaveLength(files.length);
+  for (const id of ids) {
+    expect(deliveries(server.ledger, id), 'deliveries').toBe(1);
+    expect(maxConcurrentWriters(server.ledger, id), 'writers at once').toBe(1);
+  }
+});
+
+test('a new worker takes over when the last answer was lost: delivered once', async ({ launch, link, server }) => {
+  const { page } = await launch();
+  await openLab(page, link.origin);
+  const lost = link.dropNextAnswerTo('POST', '/api/upload', carriesLastByte);
+  await choose(page, [file]);
+  await enqueueChosen(page);
+  await lost;
+  await update(page, link, { version: '2', takeOver: true });
+  await untilDelivered(server, [file]);
+  await expect.poll(() => shown(page)).toEqual({ [file.name]: 'completed' });
+  await expect.poll(() => activeVersion(page)).toBe('2');
+  // On a connection that was used before, Chromium itself sends such a POST again.
+  await expectCleanDelivery(server, true);
+});
 
 test('a new worker that waits leaves the upload to the old one', async ({ launch, link, server }) => {
   const { page, context } = await launch();

@@ -1,5 +1,5 @@
 // The harness with the test page as the served app. `import { test, expect } from './pages/fixtures.js'`.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright';
@@ -51,6 +51,22 @@ export async function choose(page: Tab, files: readonly (SourceFile | string)[])
 /** Enqueues what was picked. */
 export function enqueueChosen(page: Tab, endpoint = 'photos'): Promise<EnqueueResult> {
   return page.evaluate((name) => window.lab.enqueue(undefined, name), endpoint);
+}
+
+/** Bytes in the browser's files of Blobs: how far it has got with storing. */
+export async function copiedSoFar(profileDir: string): Promise<number> {
+  const root = join(profileDir, 'Default/IndexedDB');
+  const names = await readdir(root, { recursive: true }).catch(() => []);
+  const blobs = names.filter((name) => /\.blob\/.+\/[0-9a-f]+$/.test(name));
+  const sizes = await Promise.all(
+    blobs.map((name) =>
+      stat(join(root, name)).then(
+        (entry) => (entry.isFile() ? entry.size : 0),
+        () => 0,
+      ),
+    ),
+  );
+  return sizes.reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** How much this origin may store; undefined: as much as the browser itself allows. */
