@@ -1,4 +1,5 @@
-// Survival in real browsers. One at a time and without retries: a test that fails sometimes has found something.
+// Survival in real browsers, without retries: a test that fails sometimes has found something. Two at a time, since they
+// mostly wait for a slow link; what is measured has a script of its own.
 import { defineConfig } from 'playwright/test';
 import { EVERY_ENGINE_TAG, engineNames } from './e2e/engines/engine.js';
 import type { EngineOption } from './e2e/harness/fixtures.js';
@@ -9,7 +10,7 @@ export default defineConfig<object, EngineOption>({
   outputDir: 'node_modules/.cache/backhaul-e2e/results',
   globalSetup: './e2e/harness/global-setup.ts',
   timeout: 120_000,
-  workers: 1,
+  workers: 2,
   retries: 0,
   forbidOnly: true,
   reporter: [['list'], ['./e2e/engines/reporter.ts']],
