@@ -61,6 +61,8 @@ interface View {
   endpoints?: readonly string[];
   /** Their next uploads. */
   readonly lines: Map<string, Due>;
+  /** Those whose uploads were told to wait for a sign-in. */
+  readonly parked: Set<string>;
 }
 
 /** Waits for a network, or a server, that gives no sign of life. */
@@ -108,14 +110,14 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   let bell = new AbortController();
   let driving: Promise<void> | undefined;
   let working: Promise<boolean> = Promise.resolve(false);
-  let view: View = { lines: new Map() };
+  let view: View = { lines: new Map(), parked: new Set() };
   let served = '';
   let storing = 0;
   let announcements = 0;
 
   const ring = () => bell.abort();
   const forget = () => {
-    view = { lines: new Map() };
+    view = { lines: new Map(), parked: new Set() };
   };
 
   function siteOf(endpoint: string): Site {
@@ -179,7 +181,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         if (gate && now < gate.untilMs) {
           dueAtMs = Math.min(dueAtMs, gate.untilMs);
           // All of them say so, also to the next worker, which would have to ask anew.
-          if (gate.reason === 'auth') outbox.changed(...(await store.park(endpoint)));
+          if (gate.reason === 'auth' && !look.parked.has(endpoint)) {
+            look.parked.add(endpoint);
+            outbox.changed(...(await store.park(endpoint)));
+          }
           continue;
         }
         const line = await lineOf(endpoint, now);
@@ -252,7 +257,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       lane,
       welcome: () => !site.gate || gate !== undefined,
     });
-    if (outcome === 'ended') return;
+    // Turned away at a closed endpoint, it is in line again.
+    if (outcome === 'ended') return site.gate && forget();
     // It waits, and falls due again.
     forget();
     if (outcome.scope !== 'endpoint') return;

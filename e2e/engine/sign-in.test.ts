@@ -1,6 +1,7 @@
 // 401: one upload is told, all of its endpoint wait, and after the sign-in all go on from where they were.
 
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { byteOffset } from '../../sw/index.js';
 import { deliveries, fileOf, setStage } from './stage.js';
 
 const EXPIRED = { type: 'answer', status: 401 } as const;
@@ -68,4 +69,51 @@ test('a pause of what waits for a sign-in is a pause; a cancel frees it', async 
   await time.until('delivered', async () => (await named('b.bin')).status === 'completed');
   expect((await named('c.bin')).status).toBe('paused');
   expect((await named('d.bin')).status).toBe('cancelled');
+});
+
+test('an endpoint that waits for a sign-in costs the others no look into the store for each of their uploads', async () => {
+  const { server, time, add, named } = await setStage(
+    { headers: () => ({ 'X-Who': 'photos' }) },
+    { endpoints: ({ urls }) => ({ other: byteOffset({ ...urls, settleMs: 0 }) }) },
+  );
+  const others = (name: string) => Array.from({ length: 60 }, (_, index) => fileOf(`${name}-${index}.bin`, 10));
+  const spy = vi.spyOn(IDBDatabase.prototype, 'transaction');
+  onTestFinished(() => spy.mockRestore());
+  const transactionsFor = async (files: ReturnType<typeof others>) => {
+    const before = spy.mock.calls.length;
+    await add(files, { endpoint: 'other' });
+    await time.until('delivered', () => files.every((file) => deliveries(server, file) === 1));
+    return spy.mock.calls.length - before;
+  };
+  server.fault = ({ headers }) => (headers['x-who'] === 'photos' ? EXPIRED : undefined);
+  const alone = await transactionsFor(others('alone'));
+  await add([fileOf('a.bin', 1000), fileOf('b.bin', 1000)]);
+  await time.until('parked', async () => (await named('b.bin')).status === 'waiting');
+  expect((await transactionsFor(others('beside'))) - alone).toBeLessThan(20);
+  expect(await named('a.bin')).toMatchObject({ reason: 'auth' });
+});
+
+test('who is next in line there, and gets a free connection only later, waits like all others', async () => {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const { server, time, add, statuses } = await setStage(
+    { headers: () => ({ 'X-Who': 'photos' }) },
+    {
+      worker: { concurrency: 2 },
+      endpoints: ({ urls }) => ({ other: byteOffset({ ...urls, headers: () => released.then(() => ({})) }) }),
+    },
+  );
+  server.fault = ({ headers }) => (headers['x-who'] === 'photos' ? EXPIRED : undefined);
+  await Promise.all([
+    add([fileOf('x.bin', 100), fileOf('y.bin', 100)], { endpoint: 'other' }),
+    add([fileOf('a.bin', 100), fileOf('b.bin', 100)]),
+  ]);
+  await time.pass(1000);
+  expect(await statuses()).toMatchObject({ 'a.bin': 'waiting', 'x.bin': 'uploading', 'y.bin': 'uploading' });
+  release();
+  await time.until('the others are done', async () => (await statuses())['y.bin'] === 'completed');
+  await time.pass(1000);
+  expect(await statuses()).toMatchObject({ 'a.bin': 'waiting', 'b.bin': 'waiting' });
 });
