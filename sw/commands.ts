@@ -21,7 +21,7 @@ const MOST_ITEMS = 1000;
 const MOST_LISTED = 1000;
 /** Names and metadata travel in a header; servers allow 8 KiB to 16 KiB for all of them. */
 const METADATA_CHARACTERS = 4096;
-const NAME_CHARACTERS = 1024;
+export const NAME_CHARACTERS = 1024;
 
 export interface CommandTools extends IntakeTools {
   readonly scheduler: Scheduler;

@@ -4,7 +4,7 @@
 
 import { type ErrorCode, toWire, UploadError } from '../src/contracts/errors.js';
 import { type EnqueueItem, type EnqueueOutcome, envelope, type ReplyOf } from '../src/contracts/messages.js';
-import { type CommandTools, execute, parseCommand } from './commands.js';
+import { type CommandTools, execute, NAME_CHARACTERS, parseCommand } from './commands.js';
 import type { InstalledBackhaul } from './install.js';
 
 declare const self: ServiceWorkerGlobalScope;
@@ -35,7 +35,6 @@ const MAX_BYTES = 500_000_000;
 const MOST_FILES = 500;
 /** As JSON, so that three of them fit into what metadata may take. */
 const TEXT_CHARACTERS = 1000;
-const NAME_CHARACTERS = 1024;
 
 /**
  * Takes in what is shared with the app. Call it once, while the worker's script runs, before the app's own listeners for
