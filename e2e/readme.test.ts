@@ -34,6 +34,9 @@ test('every block of TypeScript compiles', { timeout: 60_000 }, () => {
       : 'declare const file: File; declare const files: File[];';
     writeFileSync(join(folder, `${worker ? 'worker' : 'page'}-${index}.ts`), `${given}\n${code}\nexport {};\n`);
   }
+  // A block for the page imports the module of another block, which is compiled as a worker's.
+  const host = `export declare const host: (scope: string) => import('backhaul').Host;\n`;
+  writeFileSync(join(folder, 'uploads-in-page.d.ts'), host);
   for (const [kind, lib] of [
     ['page', ['ES2023', 'DOM', 'DOM.Iterable']],
     ['worker', ['ES2023', 'WebWorker']],

@@ -6,7 +6,7 @@ import { type Control, sharedName, type UploadEvent } from './contracts/messages
 import type { UploadId, UploadSnapshot } from './contracts/upload.js';
 import { checkOptions, collect, type EnqueueOptions, sendFiles } from './enqueue.js';
 import { type BackhaulSnapshot, Mirror } from './mirror.js';
-import { activeWorker, type RegisterOptions, register } from './registration.js';
+import { activeWorker, type Host, type RegisterOptions, register } from './registration.js';
 import { Upload } from './upload.js';
 import { registerSync, relayWakeSignals, type WakeSignals } from './wake-signals.js';
 
@@ -15,7 +15,7 @@ const NAMED_AT_ONCE = 500;
 
 /** The uploader, as a page sees it. All tabs of one app see the same uploads. */
 export class Backhaul {
-  readonly #mirror = new Mirror();
+  readonly #mirror: Mirror;
   readonly #channel: Channel;
   readonly #signals: WakeSignals;
   readonly #handles = new Map<UploadId, Upload>();
@@ -24,14 +24,15 @@ export class Backhaul {
 
   /**
    * Registers the service worker and connects to it. The script calls `installBackhaul`, or is `backhaul/worker.js`.
+   * Where there can be none, the page runs the uploads itself if `options.fallback` says how.
    * Throws {@link UploadError}: `no-service-worker`, `worker-failed`, `worker-unresponsive`, `version-mismatch`.
    */
   static async register(scriptUrl: string, options: RegisterOptions = {}): Promise<Backhaul> {
     return Backhaul.connect(await register(scriptUrl, options));
   }
 
-  /** Connects to a worker that the app has registered by itself. Throws like {@link Backhaul.register}. */
-  static async connect(registration: ServiceWorkerRegistration): Promise<Backhaul> {
+  /** Connects to a worker that the app has registered by itself, or to a page's own host. Throws like {@link Backhaul.register}. */
+  static async connect(registration: Host): Promise<Backhaul> {
     await activeWorker(registration);
     const backhaul = new Backhaul(registration);
     try {
@@ -45,7 +46,8 @@ export class Backhaul {
     return backhaul;
   }
 
-  private constructor(registration: ServiceWorkerRegistration) {
+  private constructor(registration: Host) {
+    this.#mirror = new Mirror(registration.inPage ? 'page' : 'service-worker');
     const name = sharedName(registration.scope);
     this.#channel = new Channel(
       registration,

@@ -11,19 +11,19 @@ import {
   type UploadEvent,
   WIRE_VERSION,
 } from './contracts/messages.js';
-import { activeWorker } from './registration.js';
+import { activeWorker, type Host } from './registration.js';
 
 /** A worker at work says so every 2 s; a browser on a busy phone may need some to start one. */
 const SILENCE_MS = 10_000;
 const TRIES = 3;
 
 export class Channel {
-  readonly #registration: ServiceWorkerRegistration;
+  readonly #registration: Host;
   readonly #events: BroadcastChannel;
 
   /** `onStranger`: an event of another wire version came. */
   constructor(
-    registration: ServiceWorkerRegistration,
+    registration: Host,
     name: string,
     onEvent: (event: UploadEvent) => void,
     onStranger: (error: UploadError) => void,

@@ -13,6 +13,6 @@ export type {
 } from './contracts/upload.js';
 export { EnqueueError, type EnqueueOptions } from './enqueue.js';
 export type { BackhaulSnapshot, UploadTotals } from './mirror.js';
-export type { RegisterOptions } from './registration.js';
+export type { Host, RegisterOptions } from './registration.js';
 export { onUnauthorized, provideHeaders } from './sign-in.js';
 export type { Upload } from './upload.js';

@@ -36,7 +36,7 @@ const completed: UploadState = { status: 'completed', atMs: 1 };
 
 describe('what is newer', () => {
   test('wins; what is older is dropped', () => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     mirror.apply([upload('1', 5, uploading)]);
     mirror.apply([upload('1', 4, queued)]);
     expect(mirror.get(id('1'))?.status).toBe('uploading');
@@ -45,14 +45,14 @@ describe('what is newer', () => {
   });
 
   test('is found in one message as well', () => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     mirror.apply([upload('1', 2, completed), upload('1', 1, queued)]);
     expect(mirror.get(id('1'))?.status).toBe('completed');
     expect(mirror.snapshot().totals.count).toBe(1);
   });
 
   test('of the same revision brings new figures', () => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     mirror.apply([upload('1', 1, uploading)]);
     mirror.apply([upload('1', 1, uploading, { bytesPerSecond: 7 })]);
     expect(mirror.get(id('1'))?.bytesPerSecond).toBe(7);
@@ -61,7 +61,7 @@ describe('what is newer', () => {
 
 describe('a snapshot', () => {
   test('is the same object until something changes', () => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     const empty = mirror.snapshot();
     expect(mirror.snapshot()).toBe(empty);
     mirror.apply([]);
@@ -75,13 +75,13 @@ describe('a snapshot', () => {
   });
 
   test('lists in order of acceptance', () => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     mirror.apply([upload('3', 1, queued), upload('1', 1, queued), upload('2', 1, queued)]);
     expect(mirror.snapshot().uploads.map(({ name }) => name)).toEqual(['1', '2', '3']);
   });
 
   test('does not sort a list that nobody reads', () => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     const sort = vi.spyOn(Array.prototype, 'sort');
     for (let change = 0; change < 100; change += 1) {
       mirror.apply([upload(`${change}`, 1, queued)]);
@@ -92,7 +92,7 @@ describe('a snapshot', () => {
   });
 
   test('is a new one after an error, and after the end of it', () => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     mirror.fail(new UploadError('version-mismatch', 'm'));
     expect(mirror.snapshot().error).toMatchObject({ code: 'version-mismatch' });
     let calls = 0;
@@ -107,7 +107,7 @@ describe('a snapshot', () => {
 
 describe('a listing', () => {
   test('takes away what it lacks, and only what was known when it began', () => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     mirror.apply([upload('1', 1, queued), upload('2', 1, queued)]);
     const known = mirror.ids();
     mirror.apply([upload('3', 1, queued)]);
@@ -119,7 +119,7 @@ describe('a listing', () => {
   });
 
   test('does not bring back an older state', () => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     const known = mirror.ids();
     mirror.apply([upload('1', 9, completed)]);
     mirror.replace(known, [upload('1', 3, uploading)]);
@@ -135,7 +135,7 @@ describe('a database that was made anew', () => {
 
   /** Knows one upload in each state, from a database that was there before the worker. */
   function filled() {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     mirror.replace([], []);
     const states = [queued, waiting, { status: 'paused' } as const, failed, completed, cancelled];
     mirror.apply(states.map((state, index) => upload(`${index}`, 1, state, { bytesPerSecond: 7 })));
@@ -166,7 +166,7 @@ describe('a database that was made anew', () => {
     ['the same one, of a worker that was started anew', 100, undefined],
     ['one that was always there', undefined, undefined],
   ])('is not %s: what it lacks, another tab removed', (_, before, after) => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     mirror.replace([], [], before);
     mirror.apply([upload('1', 1, queued)]);
     mirror.replace(mirror.ids(), [], after);
@@ -174,7 +174,7 @@ describe('a database that was made anew', () => {
   });
 
   test('is noticed again after a worker that knew nothing of the first time', () => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     mirror.replace([], [], 100);
     mirror.replace([], []);
     mirror.apply([upload('1', 1, queued)]);
@@ -220,7 +220,7 @@ describe('a database that was made anew', () => {
 
 describe('listeners', () => {
   test('hear each change once, and nothing after they have left', () => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     const heard: BackhaulSnapshot[] = [];
     const leave = mirror.subscribe(() => heard.push(mirror.snapshot()));
     mirror.apply([upload('1', 1, queued), upload('2', 1, queued)]);
@@ -234,7 +234,7 @@ describe('listeners', () => {
   });
 
   test('may leave, and come, while they are called', () => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     const heard: string[] = [];
     const leave = mirror.subscribe(() => {
       heard.push('first');
@@ -280,7 +280,7 @@ describe('totals', () => {
       seed = (seed * 48_271) % 2_147_483_647;
       return seed % below;
     };
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     for (let change = 0; change < 3000; change += 1) {
       const name = `${random(40)}`;
       if (random(10) === 0) mirror.remove([id(name), id('nobody')]);
@@ -305,7 +305,7 @@ describe('totals', () => {
   });
 
   test('speed is what was acknowledged over the time it took; 0 while nothing is under way', () => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     const at = (ms: number, revision: number, acknowledgedBytes: number, state: UploadState = uploading) => {
       vi.setSystemTime(1_000_000 + ms);
       mirror.apply([upload('1', revision, state, { sizeBytes: 10_000, acknowledgedBytes })]);
@@ -320,7 +320,7 @@ describe('totals', () => {
   });
 
   test('speed forgets what was long ago', () => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     const at = (ms: number, revision: number, acknowledgedBytes: number) => {
       vi.setSystemTime(1_000_000 + ms);
       mirror.apply([upload('1', revision, uploading, { sizeBytes: 10 ** 9, acknowledgedBytes })]);
@@ -333,7 +333,7 @@ describe('totals', () => {
   });
 
   test('a server that lost bytes makes no negative speed', () => {
-    const mirror = new Mirror();
+    const mirror = new Mirror('service-worker');
     for (const [revision, acknowledgedBytes] of [
       [1, 0],
       [2, 900],
@@ -348,7 +348,7 @@ describe('totals', () => {
 });
 
 test('what was removed does not come back from a listing that began before', () => {
-  const mirror = new Mirror();
+  const mirror = new Mirror('service-worker');
   const upload = {
     id: 'a',
     order: 1,

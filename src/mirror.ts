@@ -27,6 +27,8 @@ export interface BackhaulSnapshot {
   /** In order of acceptance. Built when first read. */
   readonly uploads: readonly UploadSnapshot[];
   readonly totals: UploadTotals;
+  /** Where the uploads run. In a `page` they go on while any page of the app is open, and at its next visit. */
+  readonly host: 'service-worker' | 'page';
   /** Endpoints whose uploads wait for a sign-in. */
   readonly unauthorized: readonly string[];
   /** What is wrong between page and worker, such as `version-mismatch`. */
@@ -42,6 +44,7 @@ const sameFile = ['endpoint', 'name', 'sizeBytes', 'lastModifiedMs'] as const;
 const SPEED_WINDOW_MS = 15_000;
 
 export class Mirror {
+  readonly #host: BackhaulSnapshot['host'];
   readonly #uploads = new Map<UploadId, UploadSnapshot>();
   /** Removed for good: a listing that began before may still name them. */
   readonly #gone = new Set<UploadId>();
@@ -59,6 +62,10 @@ export class Mirror {
   #pendingBytes = 0;
   #error: UploadError | undefined;
   #snapshot: BackhaulSnapshot | undefined;
+
+  constructor(host: BackhaulSnapshot['host']) {
+    this.#host = host;
+  }
 
   get(id: UploadId): UploadSnapshot | undefined {
     return this.#uploads.get(id);
@@ -166,6 +173,7 @@ export class Mirror {
     };
     return {
       totals,
+      host: this.#host,
       unauthorized: [...this.#unauthorized.keys()],
       ...(this.#error === undefined ? {} : { error: this.#error }),
       get uploads() {

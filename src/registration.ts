@@ -9,10 +9,45 @@ export interface RegisterOptions {
   readonly scope?: string;
   /** `'module'` for a worker that uses `import`. Default `'classic'`. */
   readonly type?: WorkerType;
+  /**
+   * Called where no worker can run (over http, in some private windows, switched off, its script gone): resolves with
+   * what `hostInPage()` of `backhaul/sw` makes, which runs the uploads in the page. Without it, `register` throws.
+   */
+  readonly fallback?: () => Promise<(scope: string) => Host>;
 }
 
-/** A registration with an active worker. Throws `no-service-worker` or `worker-failed`. */
-export async function register(scriptUrl: string, options: RegisterOptions): Promise<ServiceWorkerRegistration> {
+/** Runs the uploads: a service worker's registration, or a page that stands in for it. */
+export interface Host {
+  readonly inPage?: true;
+  readonly scope: string;
+  readonly active: Worker | null;
+  readonly waiting: ServiceWorker | null;
+  readonly installing: ServiceWorker | null;
+}
+
+interface Worker {
+  readonly scriptURL: string;
+  postMessage(message: unknown, ports: MessagePort[]): void;
+}
+
+/** A host that is ready. Throws `no-service-worker` or `worker-failed` where there is no `fallback`. */
+export async function register(scriptUrl: string, { fallback, ...options }: RegisterOptions): Promise<Host> {
+  try {
+    return await registerWorker(scriptUrl, options);
+  } catch (cause) {
+    if (!fallback) throw cause;
+    const host = await fallback();
+    return host(scopeOf(scriptUrl, options).href);
+  }
+}
+
+type WorkerOptions = Omit<RegisterOptions, 'fallback'>;
+
+function scopeOf(scriptUrl: string, { scope }: WorkerOptions): URL {
+  return scope === undefined ? new URL('.', new URL(scriptUrl, document.baseURI)) : new URL(scope, document.baseURI);
+}
+
+async function registerWorker(scriptUrl: string, options: WorkerOptions): Promise<ServiceWorkerRegistration> {
   if (!('serviceWorker' in navigator)) {
     throw new UploadError(
       'no-service-worker',
@@ -22,7 +57,7 @@ export async function register(scriptUrl: string, options: RegisterOptions): Pro
   let registration: ServiceWorkerRegistration | undefined;
   try {
     const script = new URL(scriptUrl, document.baseURI);
-    const scope = options.scope === undefined ? new URL('.', script) : new URL(options.scope, document.baseURI);
+    const scope = scopeOf(scriptUrl, options);
     const known = await navigator.serviceWorker.getRegistration(scope);
     const isHere = known?.scope === scope.href && known.active?.scriptURL === script.href;
     // Waits behind the browser's own look for a newer worker: over a network that is silent, for ever. So the page does
@@ -38,7 +73,7 @@ export async function register(scriptUrl: string, options: RegisterOptions): Pro
 }
 
 /** The worker that gets messages, as soon as there is one. */
-export async function activeWorker(registration: ServiceWorkerRegistration): Promise<ServiceWorker> {
+export async function activeWorker(registration: Host): Promise<Worker> {
   if (registration.active !== null) return registration.active;
   const coming = registration.waiting ?? registration.installing;
   if (coming === null) throw failed(registration.scope);
@@ -60,7 +95,7 @@ const TAKEOVER_MS = 2000;
  * Gives a newer worker the moment it needs to take over. Whoever wakes the old one in that moment makes Chromium wait
  * until that is idle, which it is not before the last upload.
  */
-export async function newcomer({ installing, waiting }: ServiceWorkerRegistration): Promise<void> {
+export async function newcomer({ installing, waiting }: Host): Promise<void> {
   const coming = installing ?? waiting;
   if (coming === null) return;
   await new Promise<void>((resolve) => {

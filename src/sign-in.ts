@@ -58,10 +58,13 @@ export function provideHeaders(
     if (opened?.wire !== WIRE_VERSION || question?.type !== 'headers') return;
     port?.postMessage(envelope(await headers(String(question.endpoint))));
   };
-  const { serviceWorker } = navigator;
+  const { serviceWorker } = navigator as Partial<Pick<Navigator, 'serviceWorker'>>;
   // Whoever cannot say is silent; another page may know.
-  const heard = (event: MessageEvent) => void answer(event).catch(() => {});
-  serviceWorker.addEventListener('message', heard, { signal: over.signal });
-  serviceWorker.startMessages();
+  const heard = (event: Event) => void answer(event as MessageEvent).catch(() => {});
+  const { signal } = over;
+  serviceWorker?.addEventListener('message', heard, { signal });
+  serviceWorker?.startMessages();
+  // Of a loop that runs in this page, see `hostInPage()`.
+  addEventListener('backhaul', heard, { signal });
   return () => over.abort();
 }

@@ -2,7 +2,7 @@
 // stopped, and the signs of life that keep it running. All of them become a `wake`.
 
 import type { WakeReason } from './contracts/messages.js';
-import { newcomer } from './registration.js';
+import { type Host, newcomer } from './registration.js';
 
 export interface WakeSignals {
   /** True while there is something that the worker would do by itself. */
@@ -13,7 +13,7 @@ export interface WakeSignals {
   readonly refresh: () => Promise<void>;
   /** Calls back after each change of what is known. */
   readonly subscribe: (listener: () => void) => () => void;
-  readonly registration: ServiceWorkerRegistration;
+  readonly registration: Host;
   /** Of the lock and of the sync tag. */
   readonly name: string;
 }
@@ -40,7 +40,8 @@ export function relayWakeSignals(signals: WakeSignals): () => void {
   addEventListener('pageshow', (event) => event.persisted && seen(), { signal });
   // Whoever has just opened a page may have signed in.
   wake('visible');
-  void watchWorker(signals, signal);
+  // Pages over http have no locks, and no worker that could die.
+  if ('locks' in navigator) void watchWorker(signals, signal);
   return () => over.abort();
 }
 
@@ -71,7 +72,7 @@ async function watchWorker(signals: WakeSignals, signal: AbortSignal): Promise<v
 
 /** One-time Background Sync: calls the worker when the network is back and no page is left. Chromium only. */
 export async function registerSync({ registration, name, working }: WakeSignals): Promise<void> {
-  const { sync } = registration as ServiceWorkerRegistration & { sync?: { register(tag: string): Promise<void> } };
+  const { sync } = registration as Host & { sync?: { register(tag: string): Promise<void> } };
   if (!working()) return;
   // Refused where the user has switched it off; then the next visit goes on.
   await sync?.register(name).catch(() => {});

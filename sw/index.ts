@@ -2,6 +2,7 @@
 
 export { appBadge } from './app-badge.js';
 export type { AdapterState, Limits, Range, Reply, Verdict } from './core/remote.js';
+export { hostInPage, type PageHost } from './host-in-page.js';
 export { type BackhaulOptions, type InstalledBackhaul, installBackhaul } from './install.js';
 export { type FinishedBatch, type NotificationText, type NotifyOptions, notify } from './notify.js';
 export { headersFromPage } from './page-headers.js';

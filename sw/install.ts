@@ -1,10 +1,10 @@
 // Joins the engine to a service worker: the table of its events. Only this file and the additions to it (share-target.ts,
 // notify.ts, app-badge.ts) read `self`.
 
-import { toWire, UploadError } from '../src/contracts/errors.js';
-import { envelope, type Reply, sharedName } from '../src/contracts/messages.js';
+import { UploadError } from '../src/contracts/errors.js';
+import { envelope, sharedName } from '../src/contracts/messages.js';
+import { answer } from './answer.js';
 import { systemClock } from './clock.js';
-import { execute, parseCommand } from './commands.js';
 import { createEngine, type Engine, type EngineOptions } from './engine.js';
 import { hold, watchForUpdate } from './wake.js';
 
@@ -17,9 +17,6 @@ export interface InstalledBackhaul extends Engine {
   /** For `waitUntil`: see {@link hold}. */
   readonly held: (work: Promise<void>) => Promise<boolean>;
 }
-
-/** A page that hears nothing for 10 s asks again; a long store says that it is still at it. */
-const BUSY_MS = 2000;
 
 /**
  * Makes this service worker an uploader. Call it once, while the worker's script runs (listeners that are added later
@@ -45,7 +42,8 @@ export function installBackhaul(options: BackhaulOptions): InstalledBackhaul {
   const holding = () => held(engine.scheduler.idle());
 
   self.addEventListener('message', (event) => {
-    event.waitUntil(held(answer(event, engine).then(() => engine.scheduler.idle())));
+    const { data, ports } = event;
+    event.waitUntil(held(answer(data, ports[0], engine).then(() => engine.scheduler.idle())));
   });
   self.addEventListener('activate', () => {
     // Not held: until this event is over, no page of the app is answered by its worker.
@@ -71,19 +69,5 @@ async function start(engine: Engine, reason: 'start' | 'sync'): Promise<void> {
     await Promise.all([engine.scheduler.wake(reason), engine.prune()]);
   } catch {
     // The store is out of order; the first command will say so to a page.
-  }
-}
-
-/** Settles when the reply was sent. A stranger's message has none. */
-async function answer({ data, ports: [port] }: ExtendableMessageEvent, engine: Engine): Promise<void> {
-  const reply = (body: Reply) => port?.postMessage(envelope(body));
-  const busy = setInterval(() => reply({ type: 'busy' }), BUSY_MS);
-  try {
-    const command = parseCommand(data);
-    if (command) reply({ type: 'done', value: await execute(command, engine) });
-  } catch (cause) {
-    reply({ type: 'refused', error: toWire(cause) });
-  } finally {
-    clearInterval(busy);
   }
 }

@@ -33,14 +33,24 @@ export function headersFromPage(): NonNullable<RequestDefaults['headers']> {
 
 /** The first answer of any page; undefined if none comes. */
 async function askPages(endpoint: string, limitMs: number): Promise<Headers | undefined> {
-  const pages = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
+  // Where the loop runs in a page, that is the one to ask.
+  const pages = self.clients ? await self.clients.matchAll({ type: 'window', includeUncontrolled: true }) : [ownPage];
   if (pages.length === 0) return undefined;
   const over = new AbortController();
   const answers = pages.map((page) => ask(page, endpoint, over.signal));
   return within(Promise.race(answers), limitMs, systemClock, undefined).finally(() => over.abort());
 }
 
-function ask(page: Client, endpoint: string, over: AbortSignal): Promise<Headers> {
+interface Page {
+  postMessage(message: unknown, ports: MessagePort[]): unknown;
+}
+
+/** Heard by `provideHeaders()` of this page alone; other windows can send it no event of this name. */
+const ownPage: Page = {
+  postMessage: (data, ports) => self.dispatchEvent(new MessageEvent('backhaul', { data, ports })),
+};
+
+function ask(page: Page, endpoint: string, over: AbortSignal): Promise<Headers> {
   const { port1, port2 } = new MessageChannel();
   over.addEventListener('abort', () => port1.close());
   return new Promise((resolve) => {

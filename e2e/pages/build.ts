@@ -7,12 +7,13 @@ import { repositoryDir } from '../harness/server.js';
 const here = join(repositoryDir, 'e2e/pages');
 const shared = { bundle: true, target: 'es2022', logLevel: 'warning', absWorkingDir: repositoryDir } as const;
 
-/** `index.html`, `page.js`, and `worker.js`, which replaces an older one at once. */
+/** `index.html`, `page.js`, `host.js`, and `worker.js`, which replaces an older one at once. */
 export async function buildPages(outDir: string): Promise<void> {
   await mkdir(outDir, { recursive: true });
   await Promise.all([
     copyFile(join(here, 'index.html'), join(outDir, 'index.html')),
     build({ ...pageOptions, outfile: join(outDir, 'page.js') }),
+    build({ ...pageOptions, entryPoints: [join(here, 'host.ts')], outfile: join(outDir, 'host.js') }),
     writeWorker(join(outDir, 'worker.js'), { version: '1', takeOver: true }),
   ]);
 }

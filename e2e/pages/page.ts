@@ -1,6 +1,6 @@
 // A page on the library alone, without views or thumbnails: what tests and measurements see is Backhaul's own doing.
 // `/?worker=URL` registers that worker; without it the page only holds the input.
-import { Backhaul, EnqueueError, UploadError, type UploadSnapshot } from '../../src/index.js';
+import { Backhaul, EnqueueError, provideHeaders, UploadError, type UploadSnapshot } from '../../src/index.js';
 import { measureBareStore, measureEnqueue, measureXhr } from './measure.js';
 import { isThere } from './workers/is-there.js';
 
@@ -47,8 +47,12 @@ declare global {
 
 const input = document.querySelector<HTMLInputElement>('#file-input');
 const script = new URL(location.href).searchParams.get('worker');
-const backhaul = script === null ? undefined : await Backhaul.register(script);
-const registration = script === null ? undefined : await navigator.serviceWorker.getRegistration(script);
+// By its address in the served app: it is another bundle.
+const hostUrl: string = '/host.js';
+const fallback = async () => ((await import(hostUrl)) as typeof import('./host.js')).host;
+const backhaul = script === null ? undefined : await Backhaul.register(script, { fallback });
+provideHeaders((endpoint) => ({ 'X-Told-By-Page': endpoint }));
+const registration = script === null ? undefined : await navigator.serviceWorker?.getRegistration(script);
 
 const told = (file: Blob | undefined, { code, message }: UploadError): Told => ({
   name: file instanceof File ? file.name : '',

@@ -1,0 +1,110 @@
+// Where there is no service worker, the page runs the same loop: invariants 1 to 12 hold as long as one page is open, and
+// from the next visit on.
+import { join } from 'node:path';
+import { differenceOf } from './engines/differences.js';
+import type { Tab } from './engines/engine.js';
+import { makeFile, type SourceFile } from './harness/files.js';
+import { untilDelivered, untilSent } from './harness/fixtures.js';
+import {
+  acknowledgedBytesSentAgain,
+  deliveries,
+  fileIds,
+  maxConcurrentWriters,
+  withoutRepeats,
+} from './harness/ledger.js';
+import type { Link } from './harness/link.js';
+import type { ReferenceServer } from './harness/server.js';
+import { choose, EVERY_ENGINE, enqueueChosen, expect, openLab, shown, test } from './pages/fixtures.js';
+
+test.use({ linkOptions: { uplinkBitsPerSecond: 20_000_000 } });
+
+/** No script is there, so that no worker can be registered. */
+const NO_WORKER = '/nothing-here.js';
+
+let file: SourceFile;
+test.beforeEach(async ({ filesDir }) => {
+  file = await makeFile(join(filesDir, 'twenty.bin'), 20_000_000);
+});
+
+async function openWithoutWorker(tab: Tab, origin: string): Promise<void> {
+  await openLab(tab, origin, NO_WORKER);
+  expect(await tab.evaluate(() => window.lab.backhaul?.getSnapshot().host)).toBe('page');
+}
+
+async function expectCleanDelivery(server: ReferenceServer, repeats: boolean): Promise<void> {
+  await untilDelivered(server, [file]);
+  const [fileId = ''] = fileIds(server.ledger);
+  await expect.poll(() => deliveries(server.ledger, fileId), 'deliveries').toBe(1);
+  expect(maxConcurrentWriters(server.ledger, fileId), 'writers at once').toBe(1);
+  const lines = repeats ? withoutRepeats(server.ledger, fileId) : server.ledger;
+  expect(acknowledgedBytesSentAgain(lines, fileId), 'acknowledged bytes sent again').toBe(0);
+}
+
+/** Two tabs: the one that does not drive pauses, resumes, and takes over when the other is closed. */
+async function shareTheWork(tabs: readonly [Tab, Tab], origin: string, link: Link): Promise<void> {
+  const [driver, other] = tabs;
+  await openWithoutWorker(driver, origin);
+  await openWithoutWorker(other, origin);
+  await choose(driver, [file]);
+  await enqueueChosen(driver);
+  await untilSent(link, 3_000_000);
+
+  await other.evaluate(() => window.lab.backhaul?.pause());
+  for (const tab of tabs) await expect.poll(() => shown(tab)).toEqual({ [file.name]: 'paused' });
+  await other.evaluate(() => window.lab.backhaul?.resume());
+  await untilSent(link, 8_000_000);
+
+  await driver.close();
+}
+
+test(
+  'without a worker, a reload goes on from the same byte',
+  EVERY_ENGINE,
+  async ({ open, link, server, engine }, info) => {
+    const { page } = await open();
+    await openWithoutWorker(page, link.origin);
+    await choose(page, [file]);
+    await enqueueChosen(page);
+    await untilSent(link, 8_000_000);
+    await page.reload();
+    await expectCleanDelivery(server, differenceOf(engine, info.title) !== undefined);
+    await expect.poll(() => shown(page)).toEqual({ [file.name]: 'completed' });
+  },
+);
+
+test(
+  'without a worker, one of two tabs drives, and the other takes over',
+  EVERY_ENGINE,
+  async ({ open, link, server, engine }, info) => {
+    const { page, newPage } = await open();
+    const other = await newPage();
+    await shareTheWork([page, other], link.origin, link);
+    await expectCleanDelivery(server, differenceOf(engine, info.title) !== undefined);
+    await expect.poll(() => shown(other)).toEqual({ [file.name]: 'completed' });
+  },
+);
+
+test('over http there are no Web Locks either: one of two tabs drives all the same', async ({
+  launch,
+  link,
+  server,
+}) => {
+  const { page, newPage } = await launch({ args: ['--host-resolver-rules=MAP app.example 127.0.0.1'] });
+  const other = await newPage();
+  await shareTheWork([page, other], `http://app.example:${link.port}`, link);
+  expect(await other.evaluate(() => [isSecureContext, 'locks' in navigator])).toEqual([false, false]);
+  await expectCleanDelivery(server, false);
+  await expect.poll(() => shown(other)).toEqual({ [file.name]: 'completed' });
+});
+
+test('headers that only pages know are asked of the page that uploads', async ({ launch, link, server }) => {
+  link.setUplink(undefined);
+  const { page } = await launch({ args: ['--host-resolver-rules=MAP app.example 127.0.0.1'] });
+  await openWithoutWorker(page, `http://app.example:${link.port}`);
+  await choose(page, [file]);
+  await enqueueChosen(page, 'signed');
+  await untilDelivered(server, [file]);
+  const told = link.requests.filter(({ path }) => path.startsWith('/api/upload')).map((request) => request.headers);
+  expect(told.length).toBeGreaterThan(0);
+  for (const headers of told) expect(headers).toMatchObject({ 'x-told-by-page': 'signed' });
+});

@@ -1,0 +1,110 @@
+// The other host of the engine: a page, where there is no service worker. The same loop, store and commands; what a
+// worker is by nature, one for all tabs and stopped by nobody's closing, this has to make up for or go without.
+
+import { envelope, openEnvelope, sharedName, type WakeReason, WIRE_VERSION } from '../src/contracts/messages.js';
+import { answer } from './answer.js';
+import { systemClock } from './clock.js';
+import { createEngine, type EngineOptions } from './engine.js';
+import type { HoldLock, Scheduler } from './scheduler.js';
+import { holdConnection } from './store/connection-lock.js';
+
+/** What `Backhaul.register()` speaks with in place of a worker's registration. */
+export interface PageHost {
+  readonly inPage: true;
+  readonly scope: string;
+  readonly active: {
+    readonly scriptURL: string;
+    postMessage(message: unknown, ports: readonly MessagePort[]): void;
+  };
+  readonly waiting: null;
+  readonly installing: null;
+}
+
+/** What one tab's host tells the others: each has a scheduler of its own, and only one of them drives. */
+type Word =
+  | { readonly type: 'wake'; readonly reason: WakeReason }
+  | { readonly type: 'stop'; readonly ids: readonly string[] }
+  | { readonly type: 'forgive' };
+
+/**
+ * Runs uploads in the page itself, with the options of `installBackhaul`. For `fallback` of `Backhaul.register()`, in a
+ * module that is loaded only then. Uploads go on while a page of the app is open, and at its next visit.
+ */
+export function hostInPage(options: EngineOptions): (scope: string) => PageHost {
+  return (scope) => {
+    const name = sharedName(scope);
+    const events = new BroadcastChannel(name);
+    const others = new BroadcastChannel(`${name}:hosts`);
+    const engine = createEngine(options, {
+      databaseName: name,
+      clock: systemClock,
+      fetch: (input, init) => fetch(input, init),
+      holdLock: lockOf(name),
+      online: () => navigator.onLine,
+      newId,
+      estimate: async () => navigator.storage.estimate(),
+      post: (event) => events.postMessage(envelope(event)),
+    });
+    const { scheduler } = engine;
+    const tell = (word: Word) => others.postMessage(envelope(word));
+    others.addEventListener('message', ({ data }) => void obey(data, scheduler).catch(() => {}));
+    const everywhere: Scheduler = {
+      ...scheduler,
+      wake(reason) {
+        // Each tab hears the ticks, and sends heartbeats of its own.
+        if (reason !== 'heartbeat') tell({ type: 'wake', reason });
+        return scheduler.wake(reason);
+      },
+      stop(ids) {
+        tell({ type: 'stop', ids });
+        return scheduler.stop(ids);
+      },
+      forgive() {
+        tell({ type: 'forgive' });
+        scheduler.forgive();
+      },
+    };
+    void engine.prune().catch(() => {});
+    return {
+      inPage: true,
+      scope,
+      active: {
+        scriptURL: '(this page)',
+        postMessage: (message, [port]) => void answer(message, port, { ...engine, scheduler: everywhere }),
+      },
+      waiting: null,
+      installing: null,
+    };
+  };
+}
+
+async function obey(data: unknown, scheduler: Scheduler): Promise<void> {
+  const opened = openEnvelope(data);
+  if (opened?.wire !== WIRE_VERSION) return;
+  const word = opened.body as Word;
+  switch (word.type) {
+    case 'wake':
+      await scheduler.wake(word.reason);
+      break;
+    case 'stop':
+      await scheduler.stop(word.ids);
+      break;
+    case 'forgive':
+      scheduler.forgive();
+      break;
+    default:
+      word satisfies never;
+  }
+}
+
+/** Pages over http have no Web Locks. */
+function lockOf(name: string): HoldLock {
+  const { locks }: { locks?: LockManager } = navigator;
+  return (task) => (locks ? locks.request(name, task) : holdConnection(`${name}:lock`, task));
+}
+
+/** Pages over http lack `randomUUID`, too. */
+function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
