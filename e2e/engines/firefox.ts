@@ -4,7 +4,7 @@ import { firefox, type Page } from 'playwright';
 import { findChild, killTree } from '../harness/processes.js';
 import { type EngineBrowser, type EngineOptions, NoMeans } from './engine.js';
 
-const PROGRAM = '/usr/bin/firefox-esr';
+export const FIREFOX = '/usr/bin/firefox-esr';
 
 export interface FirefoxBrowser extends EngineBrowser {
   readonly page: Page;
@@ -17,7 +17,7 @@ export async function openFirefox({
 }: EngineOptions): Promise<FirefoxBrowser> {
   const context = await firefox.launchPersistentContext(profileDir, {
     channel: 'moz-firefox',
-    executablePath: PROGRAM,
+    executablePath: FIREFOX,
     headless: true,
     firefoxUserPrefs: {
       'browser.privatebrowsing.autostart': isPrivate,

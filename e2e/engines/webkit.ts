@@ -11,7 +11,7 @@ import { repositoryDir } from '../harness/server.js';
 import { type EngineBrowser, type EngineOptions, NoMeans } from './engine.js';
 import { WebDriverSession } from './webdriver.js';
 
-const BROWSER = join(repositoryDir, 'e2e/engines/webkit-browser.mjs');
+export const WEBKIT = join(repositoryDir, 'e2e/engines/webkit-browser.mjs');
 /** A guess: it took 0.1 s. */
 const START_LIMIT_MS = 15_000;
 
@@ -27,17 +27,7 @@ export async function openWebKit({
   const driver = spawn('WebKitWebDriver', [`--port=${port}`, '--host=127.0.0.1'], {
     stdio: 'ignore',
     detached: true,
-    env: {
-      ...process.env,
-      DISPLAY: screen.display,
-      GDK_BACKEND: 'x11',
-      HOME: profileDir,
-      XDG_RUNTIME_DIR: profileDir,
-      NO_AT_BRIDGE: '1',
-      // There is no graphics card to speak with.
-      WEBKIT_DISABLE_COMPOSITING_MODE: '1',
-      WEBKIT_DISABLE_DMABUF_RENDERER: '1',
-    },
+    env: webkitEnvironment(profileDir, screen.display),
   });
   const pid = pidOf(driver);
   const kill = async () => {
@@ -48,7 +38,7 @@ export async function openWebKit({
     const origin = `http://127.0.0.1:${port}`;
     await untilAnswers(`${origin}/status`);
     const session = await WebDriverSession.start(origin, {
-      'webkitgtk:browserOptions': { binary: BROWSER, args: [profileDir, ...(isPrivate ? ['private'] : [])] },
+      'webkitgtk:browserOptions': { binary: WEBKIT, args: [profileDir, ...(isPrivate ? ['private'] : [])] },
     });
     let over = false;
     return {
@@ -86,7 +76,21 @@ export async function openWebKit({
   }
 }
 
-async function openScreen(): Promise<{ readonly display: string; readonly pid: number }> {
+export function webkitEnvironment(profileDir: string, display: string): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    DISPLAY: display,
+    GDK_BACKEND: 'x11',
+    HOME: profileDir,
+    XDG_RUNTIME_DIR: profileDir,
+    NO_AT_BRIDGE: '1',
+    // There is no graphics card to speak with.
+    WEBKIT_DISABLE_COMPOSITING_MODE: '1',
+    WEBKIT_DISABLE_DMABUF_RENDERER: '1',
+  };
+}
+
+export async function openScreen(): Promise<{ readonly display: string; readonly pid: number }> {
   const server = spawn('Xvfb', ['-displayfd', '3', '-nolisten', 'tcp', '-screen', '0', '1280x800x24'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
     detached: true,

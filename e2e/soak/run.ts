@@ -1,22 +1,28 @@
-// A long upload in a hidden tab of a Chromium that nobody debugs: npx tsx e2e/soak/run.ts [--minutes 11]. A debugger
-// keeps a service worker alive, so only this run shows whether the library itself outlives Chromium's limits of 30 s
-// idle and 300 s for one event. Exit code 1 if the file is not delivered, or bytes were sent again.
+// A long upload in a hidden tab of a browser that nobody debugs: npx tsx e2e/soak/run.ts [--minutes 11]
+// [--engine chromium|firefox|webkit]. A debugger keeps a service worker alive, so only this run shows whether the library
+// itself outlives an engine's limits, such as Chromium's of 30 s idle and 300 s for one event. Exit code 1 if the file is
+// not delivered, or bytes were sent again.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { type EngineName, engineNames, engineTitles } from '../engines/engine.js';
 import { acknowledgedBytesSentAgain, deliveries, fileIds, maxConcurrentWriters } from '../harness/ledger.js';
 import { startLink } from '../harness/link.js';
-import { openRawBrowser } from '../harness/raw-browser.js';
 import { startServer } from '../harness/server.js';
+import { soakBrowsers } from './browsers.js';
 import { makeSite, TOLD } from './site.js';
 
 const UPLINK_BITS_PER_SECOND = 2_000_000;
 /** Longer than planned by so much, and the run is given up. */
 const PATIENCE = 2;
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '11' } } });
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '11' }, engine: { type: 'string', default: 'chromium' } },
+});
+const engine = values.engine as EngineName;
+if (!engineNames.includes(engine)) throw new Error(`--engine takes ${engineNames.join(', ')}, not ${engine}.`);
 const plannedMs = Number(values.minutes) * 60_000;
 if (!(plannedMs > 0)) throw new Error(`--minutes takes a number, not ${values.minutes}.`);
 const sizeBytes = Math.round(((plannedMs / 1000) * UPLINK_BITS_PER_SECOND) / 8);
@@ -28,7 +34,7 @@ const link = await startLink({ targetPort: server.port, uplinkBitsPerSecond: UPL
 const told = (what: string) => link.requests.filter(({ path }) => path === `${TOLD}${what}`);
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 
-const browser = await openRawBrowser(`${link.origin}/`);
+const browser = await soakBrowsers[engine](`${link.origin}/`);
 try {
   const giveUpAtMs = Date.now() + plannedMs * PATIENCE + 60_000;
   const untilTold = async (what: string) => {
@@ -39,7 +45,7 @@ try {
   };
   await untilTold('enqueued');
   const startedAtMs = Date.now();
-  await browser.openTab('about:blank'); // In front of the page, which is hidden from now on.
+  await browser.cover();
   await untilTold('finished');
   const endedAtMs = Date.now();
 
@@ -55,6 +61,7 @@ try {
   const posts = link.requests.filter(({ method }) => method === 'POST');
   const starts = told('worker-started').map((request) => seconds(request.startedAtMs - startedAtMs));
   const rows: readonly (readonly [string, string | number | boolean])[] = [
+    ['engine', engineTitles[engine]],
     ['file', `${(sizeBytes / 1e6).toFixed(1)} MB at ${UPLINK_BITS_PER_SECOND / 1e6} Mbit/s`],
     ['delivered once', delivered],
     ['hash equal', hashEqual],
