@@ -18,8 +18,8 @@ await mkdir('dist/demo/app', { recursive: true });
 // The demo's worker caches the app's shell under this name: the same files, the same name.
 const define = { BUILD_ID: JSON.stringify(await hashOf('demo', 'src', 'sw', 'package-lock.json')) };
 
-/** The demo's worker, once for each protocol: the server gives out the one that it speaks. */
-const workers = ['byte-offset', 'chunks', 'tus', 'ietf', 's3'];
+/** The demo's worker, and what stands in for it, once for each: the server gives out those that it speaks. */
+const protocols = ['byte-offset', 'chunks', 'tus', 'ietf', 's3'];
 
 await Promise.all([
   build({ ...shared, entryPoints: { index: 'src/index.ts' }, outdir: 'dist', external: dependencies }),
@@ -35,15 +35,22 @@ await Promise.all([
   // A classic script: `register('/worker.js')` works with and without `type: 'module'`.
   write(smallest({ ...shared, entryPoints: ['sw/worker.ts'], outfile: 'dist/worker.js', format: 'iife' })),
   write(smallest({ ...shared, entryPoints: ['demo/app/main.ts'], outfile: 'dist/demo/app/main.js', define })),
-  write(
-    smallest({
-      ...shared,
-      entryPoints: Object.fromEntries(workers.map((protocol) => [`sw-${protocol}`, `demo/sw/${protocol}.ts`])),
-      outdir: 'dist/demo/app',
-      format: 'iife',
-      define,
-    }),
-  ),
+  ...protocols.flatMap((protocol) => {
+    const demo = { ...shared, define, alias: { photos: `./demo/sw/${protocol}.ts` } };
+    return [
+      write(
+        smallest({
+          ...demo,
+          entryPoints: ['demo/sw/worker.ts'],
+          outfile: `dist/demo/app/sw-${protocol}.js`,
+          format: 'iife',
+        }),
+      ),
+      write(
+        smallest({ ...demo, entryPoints: ['demo/sw/in-page.ts'], outfile: `dist/demo/app/in-page-${protocol}.js` }),
+      ),
+    ];
+  }),
   build({
     ...shared,
     entryPoints: { server: 'demo/server/main.ts' },

@@ -34,6 +34,24 @@ async function inspect(page: Page, state: string, folder: string): Promise<void>
   }
 }
 
+test('over http from another host there is no worker: the window sends, and says so', async ({
+  launch,
+  link,
+  server,
+}, info) => {
+  const photos = await makePhotos({ count: 6 });
+  const { page } = await launch({ args: ['--host-resolver-rules=MAP app.example 127.0.0.1'] });
+  await open(page, `http://app.example:${link.port}`);
+  await addFiles(page, photos);
+  await expect(page.locator('#queue [data-status="uploading"]').first()).toBeVisible();
+  await expect(page.locator('#tell-me')).toBeHidden();
+  await expect(page.locator('#banner')).toContainText('only while a window of this app is open');
+  await inspect(page, 'in-page', info.outputPath('pictures'));
+  await untilDelivered(server, photos);
+  await expect(page.locator('#banner')).toBeHidden();
+  await expect(page.locator('#status-line')).toHaveText('Everything is delivered');
+});
+
 test('empty, busy, paused, offline, failed and delivered: accessible, and true', async ({
   launch,
   link,

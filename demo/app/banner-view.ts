@@ -3,6 +3,7 @@ import { type Banner, type BannerAction, type Circumstances, chooseBanner } from
 import { byId, setHidden, setIcon, setText } from './dom.js';
 
 const icons = {
+  'in-page': 'reconnecting',
   offline: 'offline',
   reconnecting: 'reconnecting',
   server: 'reconnecting',

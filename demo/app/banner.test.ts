@@ -23,6 +23,15 @@ describe('the banner', () => {
     expect(choose(uploads(3, { status: 'uploading' }))).toBeUndefined();
   });
 
+  it('asks to keep a window open where no worker sends, while there is something to send', () => {
+    const inPage = (list: readonly UploadSnapshot[]) =>
+      choose(list, { snapshot: { uploads: list, host: 'page' }, facts: factsOf(list) })?.text;
+    expect(inPage(uploads(2, { status: 'uploading' }))).toBe(
+      'Here, photos are sent only while a window of this app is open. 2 photos are safe on this device.',
+    );
+    expect(inPage(uploads(2, { status: 'completed', atMs: 1 }))).toBeUndefined();
+  });
+
   it('says how many photos wait for the network', () => {
     expect(choose(uploads(12, { status: 'queued' }), { online: false })?.text).toBe(
       'You are offline. 12 photos are safe on this device and go on when the network is back.',

@@ -6,7 +6,7 @@ import { formatDuration } from './format.js';
 export type BannerAction = 'reload' | 'resume';
 
 export interface Banner {
-  readonly kind: 'offline' | 'reconnecting' | 'auth' | 'server' | 'update' | 'broken';
+  readonly kind: 'in-page' | 'offline' | 'reconnecting' | 'auth' | 'server' | 'update' | 'broken';
   readonly text: string;
   /** Ticks every second; shown, not read out. */
   readonly countdown?: string;
@@ -14,7 +14,7 @@ export interface Banner {
 }
 
 export interface Circumstances {
-  readonly snapshot: Pick<BackhaulSnapshot, 'uploads' | 'error'>;
+  readonly snapshot: Pick<BackhaulSnapshot, 'uploads' | 'error'> & Partial<Pick<BackhaulSnapshot, 'host'>>;
   readonly facts: Facts;
   readonly online: boolean;
   readonly nowMs: number;
@@ -44,7 +44,15 @@ export function chooseBanner(now: Circumstances): Banner | undefined {
     const text = `The server asks you to sign in. ${safe} safe on this device and ${goOn} after that.`;
     return { kind: 'auth', text, action: { type: 'resume', label: 'Try again' } };
   }
-  return reconnecting(now, waiting) ?? (now.updateReady ? update : undefined);
+  const inPage: Banner = {
+    kind: 'in-page',
+    text: `Here, photos are sent only while a window of this app is open. ${safe} safe on this device.`,
+  };
+  return (
+    reconnecting(now, waiting) ??
+    (now.updateReady ? update : undefined) ??
+    (snapshot.host === 'page' && safe ? inPage : undefined)
+  );
 }
 
 const update: Banner = {

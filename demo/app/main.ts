@@ -27,6 +27,8 @@ const status = new StatusView();
 const refused = new RefusedView();
 const gallery = new GalleryView(thumbnails);
 let backhaul: Backhaul | undefined;
+/** Another bundle, loaded only where there can be no worker; a name, so that the build leaves it alone. */
+const inPage: string = '/in-page.js';
 
 const banner = new BannerView((action: BannerAction) => {
   if (action === 'reload') location.reload();
@@ -46,7 +48,7 @@ watchIntake((files) => void started.then((adding) => adding?.add(files)));
 /** Undefined if nothing can be stored here. Files that were chosen meanwhile wait for it. */
 async function start(): Promise<Adding | undefined> {
   try {
-    backhaul = await Backhaul.register('/sw.js');
+    backhaul = await Backhaul.register('/sw.js', { fallback: async () => (await import(inPage)).host });
   } catch (error) {
     fail(error);
     return undefined;

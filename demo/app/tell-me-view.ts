@@ -3,8 +3,8 @@ import { setWantsToBeTold, wantsToBeTold } from '../sw/tell-me.js';
 import { byId, setHidden, setText } from './dom.js';
 
 export async function offerToTell(): Promise<void> {
-  // iOS has none before the app is on the home screen; then there is nothing to switch.
-  if (!('Notification' in globalThis)) return;
+  // iOS has none before the app is on the home screen, and it is the worker that tells; else there is nothing to switch.
+  if (!('Notification' in globalThis && 'serviceWorker' in navigator)) return;
   const box = byId('tell-me-switch', HTMLInputElement);
   const hint = byId('tell-me-hint', HTMLElement);
   box.addEventListener('change', () => void change());

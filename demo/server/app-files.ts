@@ -22,8 +22,8 @@ const contentSecurityPolicy = (origins: readonly string[]) =>
   ].join('; ');
 
 /**
- * Serves GET and HEAD; returns false for other methods, and for everything if the app was not built. `/sw.js` is the
- * worker that speaks `protocol`; it may send requests to `origins`, too.
+ * Serves GET and HEAD; returns false for other methods, and for everything if the app was not built. `/sw.js` and
+ * `/in-page.js` are those that speak `protocol`; they may send requests to `origins`, too.
  */
 export function createAppFiles(
   appDir: string,
@@ -47,7 +47,8 @@ export function createAppFiles(
   });
   return (request, response) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') return false;
-    if (request.url === '/sw.js' && existsSync(join(appDir, `sw-${protocol}.js`))) request.url = `/sw-${protocol}.js`;
+    const spoken = /^\/(sw|in-page)\.js$/.exec(request.url ?? '') && request.url?.replace('.js', `-${protocol}.js`);
+    if (spoken && existsSync(join(appDir, spoken))) request.url = spoken;
     // Always whole: at `bytes=9-1` sirv 3 throws, outside of every handler, and the process ends.
     delete request.headers.range;
     serve(request, response);

@@ -1,5 +1,4 @@
 // The demo on a server of the IETF's resumable uploads.
 import { resumableUpload } from '../../sw/index.js';
-import { serveApp } from './app-worker.js';
 
-serveApp(resumableUpload({ endpoint: '/api/resumable' }));
+export const photos = resumableUpload({ endpoint: '/api/resumable' });
