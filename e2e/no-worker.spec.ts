@@ -1,6 +1,7 @@
 // Where there is no service worker, the page runs the same loop: invariants 1 to 12 hold as long as one page is open, and
 // from the next visit on.
 import { join } from 'node:path';
+import { WIRE_VERSION } from '../src/contracts/messages.js';
 import { differenceOf } from './engines/differences.js';
 import type { Tab } from './engines/engine.js';
 import { makeFile, type SourceFile } from './harness/files.js';
@@ -107,4 +108,30 @@ test('headers that only pages know are asked of the page that uploads', async ({
   const told = link.requests.filter(({ path }) => path.startsWith('/api/upload')).map((request) => request.headers);
   expect(told.length).toBeGreaterThan(0);
   for (const headers of told) expect(headers).toMatchObject({ 'x-told-by-page': 'signed' });
+});
+
+test('a question of another window gets no headers', async ({ launch, link }) => {
+  const { page } = await launch();
+  await openWithoutWorker(page, link.origin);
+  const answered = await page.evaluate(async (wire) => {
+    const question = { source: 'backhaul', wire, body: { type: 'headers', endpoint: 'photos' } };
+    const heard: string[] = [];
+    /** Resolves when its answer has come. */
+    const ask = (who: string, send: (port: MessagePort) => void) =>
+      new Promise<void>((resolve) => {
+        const { port1, port2 } = new MessageChannel();
+        port1.onmessage = ({ data }) => {
+          heard.push(`${who}: ${JSON.stringify(data.body)}`);
+          resolve();
+        };
+        send(port2);
+      });
+    // All that other windows and frames can send here is a `message`.
+    const asked = new Promise((resolve) => addEventListener('message', resolve, { once: true }));
+    void ask('window', (port) => postMessage(question, '*', [port]));
+    await asked;
+    await ask('page', (port) => dispatchEvent(new MessageEvent('backhaul', { data: question, ports: [port] })));
+    return heard;
+  }, WIRE_VERSION);
+  expect(answered).toEqual(['page: {"X-Told-By-Page":"photos"}']);
 });
