@@ -1,5 +1,4 @@
-// Every fault that the simulator has found, with the shortest plan that showed it. Each was red before it was mended; the last one
-// was only planted (e2e/mutation), and no other test saw it.
+// Every fault that the simulator has found, with the shortest plan that showed it. Each was red before it was mended.
 
 import type { Plan } from './plan.js';
 
@@ -43,6 +42,7 @@ export const regressions: readonly Regression[] = [
       ],
     },
   },
+  // Only planted (e2e/mutation), and no other test saw it.
   {
     name: 'a worker that anything starts goes on, though no page is there to wake it',
     plan: {
@@ -55,6 +55,44 @@ export const regressions: readonly Regression[] = [
       link: { latencyMs: 20, jitterMs: 0, bytesPerMs: 20 },
       chaosMs: 1000,
       faults: [],
+    },
+  },
+  {
+    name: 'an empty file whose end somebody on the way refuses once is ended all the same',
+    plan: {
+      seed: 41012,
+      protocol: 'ietf-15',
+      sizes: [0],
+      pieceBytes: 20000,
+      asksFirst: false,
+      alone: false,
+      concurrency: 1,
+      link: { latencyMs: 2, jitterMs: 0, bytesPerMs: 200 },
+      chaosMs: 30000,
+      faults: [
+        { kind: 'abort-transaction', on: 'transaction', at: 4, error: 'AbortError' },
+        { kind: 'link', on: 'uploading', at: 1, link: { type: 'answered', status: 422 } },
+        { kind: 'add-again', on: 'failed', at: 1, file: 0 },
+      ],
+    },
+  },
+  {
+    name: 'an empty file that the server forgot before its end is made anew',
+    plan: {
+      seed: 47042,
+      protocol: 'ietf-15',
+      sizes: [0, 0, 20000, 0],
+      pieceBytes: 20000,
+      asksFirst: true,
+      alone: false,
+      concurrency: 3,
+      link: { latencyMs: 20, jitterMs: 200, bytesPerMs: 2000 },
+      chaosMs: 5000,
+      faults: [
+        { kind: 'forget', on: 'worker', at: 188 },
+        { kind: 'link', on: 'request', at: 1, link: { type: 'answered', status: 429 } },
+        { kind: 'link', on: 'waiting', at: 1, link: { type: 'answered', status: 404 }, times: 2 },
+      ],
     },
   },
 ];

@@ -95,7 +95,14 @@ export function resumableUpload(options: ResumableUploadOptions): Adapter {
   }
 
   /** Upload Append. "The request MUST include the Upload-Complete header field." */
-  async function append(upload: UploadSource, state: AdapterState, range: Range, bytes: Blob, io: Io): Promise<Reply> {
+  async function append(
+    upload: UploadSource,
+    state: AdapterState,
+    range: Range,
+    bytes: Blob,
+    io: Io,
+    refusedBefore = false,
+  ): Promise<Reply> {
     const url = urlIn(state, options);
     const [start, end] = range;
     const final = end === upload.sizeBytes;
@@ -140,17 +147,20 @@ export function resumableUpload(options: ResumableUploadOptions): Adapter {
       return { held: [[0, start]], ...(limits && { limits }) };
     }
     const { status } = answer;
-    // Nothing was missing, and the server had not said that it waits for the end: it has refused to end it twice.
-    const wasOpen = state['open'] === true;
-    if (start === end && !wasOpen && status < 500 && ![401, 403, 408, 423, 425, 429].includes(status)) {
-      return whole(upload);
-    }
+    // Nothing was missing, and the server had not said that it waits for the end: it may have refused to end it twice.
+    const mayBeOver =
+      start === end && !state['open'] && status < 500 && ![401, 403, 408, 423, 425, 429].includes(status);
     // Said to the second of two equal requests, which browsers send by themselves after a reset; since -12 with no
     // problem type of its own, and then "complete" and "gone" look the same.
-    if (final && (isGone(answer) || /#(inconsistent-upload-length|completed-upload)$/.test(problemIn(answer).type))) {
+    const isTooMuch = /#(inconsistent-upload-length|completed-upload)$/.test(problemIn(answer).type);
+    if (mayBeOver || (final && (isGone(answer) || isTooMuch))) {
       const reply = await ask(upload, state, io, forgets(state, io));
-      // What still waits for its end was not ended by the first one.
-      if (reply.done || (reply.held?.[0]?.[1] === end && (start < end || !reply.state?.['open']))) return reply;
+      const isHeld = reply.held?.[0]?.[1] === end;
+      if (reply.done || (isHeld && start < end)) return reply;
+      // Not told whether it is complete: who has it all, and refuses once more, is. Once, it may have been a stranger.
+      if (isHeld && reply.state && !reply.state['open']) {
+        return refusedBefore ? whole(upload) : append(upload, reply.state, range, bytes, io, true);
+      }
     }
     throw refused(url, answer, io);
   }
