@@ -193,6 +193,27 @@ test('a copy that a stopped worker left unverified is looked at when the page as
   else expect(again).toMatchObject([{ error: { code: 'file-changed' } }]);
 });
 
+test('a file that was accepted before, and whose copy is gone when it comes again, is not forgotten but `lost`', async () => {
+  const { store, intake, shown } = tools();
+  await acceptFiles(enqueue({ name: 'a', file: blob(LARGE) }), intake);
+  const { bytesOf } = store;
+  store.bytesOf = async (ids) => ids.map(() => undefined);
+  const again = enqueue({ name: 'a', file: blob(LARGE) }, { name: 'b', file: blob(LARGE) });
+  expect(await acceptFiles(again, intake)).toMatchObject([
+    { type: 'rejected', error: { code: 'file-changed' } },
+    { type: 'rejected', error: { code: 'file-changed' } },
+  ]);
+  expect(await store.list(-1, 10)).toMatchObject([
+    { name: 'a', course: { state: { status: 'lost', error: { code: 'bytes-lost', uploadId: 'id-1' } } } },
+  ]);
+  expect([...(await shown()).values()]).toMatchObject([{ name: 'a', status: 'lost' }]);
+  store.bytesOf = bytesOf;
+  expect(await acceptFiles(again, intake)).toMatchObject([
+    { type: 'accepted', snapshot: { id: 'id-1', status: 'queued' } },
+    { type: 'accepted' },
+  ]);
+});
+
 test('a failing storage refuses each file by itself, and keeps those that it takes', async () => {
   const { store, intake } = tools();
   const add = store.add.bind(store);

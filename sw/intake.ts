@@ -7,7 +7,7 @@ import type { UploadId } from '../src/contracts/upload.js';
 import { type Clock, within } from './clock.js';
 import type { Outbox } from './outbox.js';
 import type { Adapter } from './protocols/adapter.js';
-import { isReadable, lastByte, read } from './readable.js';
+import { bytesLost, isReadable, lastByte, read } from './readable.js';
 import type { UploadRecord } from './store/schema.js';
 import type { NewUpload, UploadStore } from './store/upload-store.js';
 import { unknownEndpoint } from './unknown-endpoint.js';
@@ -122,7 +122,7 @@ async function storeBatch(uploads: readonly NewUpload[], tools: IntakeTools): Pr
     const first = await storeBatch(uploads.slice(0, half), tools);
     return [...first, ...(await storeBatch(uploads.slice(half), tools))];
   }
-  return verify(added, tools);
+  return verify(uploads, added, tools);
 }
 
 /**
@@ -131,23 +131,27 @@ async function storeBatch(uploads: readonly NewUpload[], tools: IntakeTools): Pr
  * stopped between storing and verifying them.
  */
 async function verify(
+  uploads: readonly NewUpload[],
   added: readonly UploadRecord[],
   { store, outbox, clock }: IntakeTools,
 ): Promise<(UploadRecord | UploadError)[]> {
   const doubtful = added.filter(({ sizeBytes, course }) => sizeBytes >= VERIFIED_BYTES && !course.tried);
   const blobs = await store.bytesOf(doubtful.map(({ id }) => id));
-  const broken: string[] = [];
+  const lost = new Map<string, UploadRecord>();
   await Promise.all(
-    doubtful.map(async ({ id, sizeBytes }, index) => {
+    doubtful.map(async (record, index) => {
+      const { id, sizeBytes } = record;
       const blob = blobs[index];
-      if (blob?.size !== sizeBytes || !(await isReadable(lastByte(blob), clock))) broken.push(id);
+      if (blob?.size === sizeBytes && (await isReadable(lastByte(blob), clock))) return;
+      // Does not apply to what was delivered meanwhile, and so has no bytes any more.
+      const now = await store.apply(id, { type: 'lost', error: bytesLost(record) });
+      if (now) lost.set(id, now);
     }),
   );
-  // What was delivered meanwhile has no bytes any more, and is beyond cancelling.
-  const cancelled = await store.applyAll(broken, { type: 'cancelled', atMs: clock.now() });
-  const bad: readonly string[] = await store.remove(cancelled.map(({ id }) => id));
-  outbox.changed(...added.filter(({ id }) => !bad.includes(id)));
-  return added.map((item) => (bad.includes(item.id) ? changed(item.name) : item));
+  outbox.changed(...added.map((item) => lost.get(item.id) ?? item));
+  // Of new ones nothing was promised yet. A twin may have been accepted before: it stays, and says so.
+  outbox.removed(await store.remove(uploads.map(({ id }) => id).filter((id) => lost.has(id))));
+  return added.map((item) => (lost.has(item.id) ? changed(item.name) : item));
 }
 
 /** A refused transaction does not say which way its file is bad; the file itself does. */

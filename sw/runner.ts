@@ -12,7 +12,7 @@ import { type Decision, decide, lostTooOften, type Outage, RESTART_BUDGET, RESYN
 import type { Lanes } from './lanes.js';
 import type { Outbox } from './outbox.js';
 import { type Adapter, type AdapterState, type Io, ProtocolFailure, type Reply } from './protocols/adapter.js';
-import { isReadable, lastByte } from './readable.js';
+import { bytesLost, isReadable, lastByte } from './readable.js';
 import { request } from './request.js';
 import type { UploadRecord } from './store/schema.js';
 import type { UploadStore } from './store/upload-store.js';
@@ -85,8 +85,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
   }
 
   function lost(): Promise<never> {
-    const message = `The browser lost "${record.name}". Add it again: it goes on where it stands.`;
-    return end('lost', { code: 'bytes-lost', message });
+    return end('lost', bytesLost(record));
   }
 
   /** The whole file, or the end of this run. */

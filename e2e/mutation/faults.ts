@@ -240,8 +240,15 @@ export const faults: readonly Fault[] = [
   {
     file: 'sw/intake.ts',
     what: 'accepts without reading back what was stored',
-    find: '|| !(await isReadable(lastByte(blob), clock))',
+    find: '&& (await isReadable(lastByte(blob), clock))',
     replace: '',
+    caughtBy: intake,
+  },
+  {
+    file: 'sw/intake.ts',
+    what: 'forgets what it accepted before, when the same file comes again and the copy is gone',
+    find: 'uploads.map(({ id }) => id).filter((id) => lost.has(id))',
+    replace: '[...lost.keys()]',
     caughtBy: intake,
   },
   {

@@ -95,4 +95,22 @@ export const regressions: readonly Regression[] = [
       ],
     },
   },
+  {
+    name: 'a file that comes again as its bytes are evicted is not forgotten',
+    plan: {
+      seed: 49793,
+      protocol: 's3',
+      sizes: [5242881],
+      pieceBytes: 20000,
+      asksFirst: true,
+      alone: false,
+      concurrency: 3,
+      link: { latencyMs: 100, jitterMs: 0, bytesPerMs: 1000 },
+      chaosMs: 200000,
+      faults: [
+        { kind: 'add-again', on: 'worker', at: 16, file: 0 },
+        { kind: 'evict-bytes', on: 'worker', at: 38 },
+      ],
+    },
+  },
 ];

@@ -74,7 +74,7 @@ const table: Readonly<Record<keyof typeof events, string>> = {
     '                .         .          uploading  .         .          .         .         .         .         .',
   failed:
     '                failed    failed     failed     failed    failed     .         .         .         .         .',
-  lost: '                  .         lost       lost       .         lost       lost      .         .         .         .',
+  lost: '                  lost      lost       lost       .         lost       lost      .         .         .         .',
   freed:
     '                 .         .          .          .         .          .         .         .         cancelled .',
   'hastened for it':

@@ -141,8 +141,8 @@ const rules: Rules = {
     ({ maxBytes, anew }, { limits }) => ({ ...(anew && unmade), limits: { ...limits, maxBytes } }),
   ],
   failed: [pendingStatuses, ({ error, forget }) => ({ ...(forget && unmade), state: { status: 'failed', error } })],
-  // Found when they are needed; whoever was paused meanwhile is told as well.
-  lost: [[...underWay, 'paused'], ({ error }) => ({ state: { status: 'lost', error } })],
+  // Found when they are needed, or the file comes again; whoever was paused meanwhile is told as well.
+  lost: [['queued', ...underWay, 'paused'], ({ error }) => ({ state: { status: 'lost', error } })],
   freed: [['cancelled'], (_, { state }) => ({ ...unmade, state: { ...state, freed: true } as UploadState })],
   hastened: [
     ['waiting'],
