@@ -79,7 +79,8 @@ export class Calm {
     });
     if (!settled) this.doneAtMs = Infinity;
     else if (this.doneAtMs === Infinity) this.doneAtMs = loop.elapsedMs;
-    if (loop.elapsedMs - this.doneAtMs > SETTLE_MS) return true;
+    // A button that was pressed long ago may only just have reached a worker.
+    if (loop.elapsedMs - Math.max(this.doneAtMs, this.#checks.changedAtMs) > SETTLE_MS) return true;
     if (loop.elapsedMs < this.#sinceMs + CALM_LIMIT_MS + this.#strikes.extraMs) return false;
     this.#late(this.#records().filter(({ course }) => course.state.status !== 'completed'));
     return true;

@@ -28,6 +28,8 @@ export class Checks {
   onChange: (id: string, revision: number) => void = () => {};
   /** An upload has come to that state. */
   onStatus: (status: UploadStatus, name: string) => void = () => {};
+  /** When the store last came to say something else of an upload. */
+  changedAtMs = 0;
   /** The simulator itself takes bytes away. */
   evicting = false;
   /** How often the server lost what it had acknowledged, or a person began a file anew: then it may be there twice. */
@@ -79,6 +81,7 @@ export class Checks {
     const { state } = course;
     const { status } = state;
     if (before?.revision !== record.revision) {
+      this.changedAtMs = this.#world.loop.elapsedMs;
       this.onChange(record.id, record.revision);
       if (before?.course.state.status !== status) this.onStatus(status, name);
       const error =

@@ -113,4 +113,23 @@ export const regressions: readonly Regression[] = [
       ],
     },
   },
+  {
+    name: 'a button that reaches the worker at the very end is still told to every tab',
+    plan: {
+      seed: 98216,
+      protocol: 'ietf-15',
+      sizes: [70001],
+      pieceBytes: 70000,
+      asksFirst: true,
+      alone: false,
+      concurrency: 2,
+      link: { latencyMs: 2, jitterMs: 200, bytesPerMs: 20 },
+      chaosMs: 5000,
+      faults: [
+        { kind: 'stop-worker', on: 'worker', at: 67 },
+        { kind: 'update-worker-wrongly', on: 'ms', at: 164 },
+        { kind: 'cancel', on: 'uploading', at: 1, file: 0 },
+      ],
+    },
+  },
 ];
