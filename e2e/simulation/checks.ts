@@ -1,6 +1,7 @@
 // The invariants of the design, each checked where it can be broken first: at a commit, at a request, at a call of the
 // adapter. A complaint begins with the invariant's number.
 
+import { openEnvelope } from '../../src/contracts/messages.js';
 import type { UploadStatus } from '../../src/contracts/upload.js';
 import { normalize, totalBytes } from '../../sw/core/ranges.js';
 import type { Adapter, Io, Range, Reply } from '../../sw/protocols/adapter.js';
@@ -17,7 +18,7 @@ export interface Committed {
   readonly bytes: ReadonlySet<string>;
 }
 
-/** A button that was pressed is on its way to the worker so long, at most. */
+/** A command takes the worker so long, at most. */
 const HURRY_MS = 100;
 
 const calls = ['create', 'probe', 'send', 'complete'] as const;
@@ -166,7 +167,13 @@ export class Checks {
       this.complain(`6: ${name} goes on ${Math.round(asked.untilMs - loop.elapsedMs)} ms before Retry-After is over`);
   }
 
-  /** A person has pressed a button, or a clock has jumped: what was asked for before no longer counts. */
+  /** A button that somebody pressed has come to the worker, perhaps by way of one that was stopped. */
+  onMessage(data: unknown): void {
+    const { type } = (openEnvelope(data)?.body ?? {}) as { readonly type?: unknown };
+    if (type === 'control' || type === 'enqueue') this.hurry();
+  }
+
+  /** What was asked for before no longer counts: somebody was in a hurry, or a clock has jumped. */
   hurry(): void {
     this.#asked.clear();
     this.#hurriedAtMs = this.#world.loop.elapsedMs;

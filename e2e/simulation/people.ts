@@ -133,7 +133,6 @@ export class People {
     const { backhaul } = page ?? {};
     if (page === undefined || backhaul === undefined) return;
     this.#world.note(`somebody: ${act} ${name}`);
-    this.#checks.hurry();
     if (act === 'add-again') {
       this.add(page, [name]);
       return;

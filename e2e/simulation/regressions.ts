@@ -132,4 +132,25 @@ export const regressions: readonly Regression[] = [
       ],
     },
   },
+  {
+    name: 'a button that reaches the worker late is in a hurry then, whatever the server has asked for meanwhile',
+    plan: {
+      seed: 50182,
+      protocol: 'tus',
+      sizes: [1],
+      pieceBytes: 20000,
+      asksFirst: false,
+      alone: false,
+      concurrency: 1,
+      link: { latencyMs: 100, jitterMs: 200, bytesPerMs: 2000 },
+      chaosMs: 200000,
+      faults: [
+        { kind: 'look', on: 'ms', at: 1731 },
+        { kind: 'resume', on: 'worker', at: 191, file: 0 },
+        { kind: 'stop-worker', on: 'worker', at: 196 },
+        { kind: 'link', on: 'preparing', at: 1, link: { type: 'answered', status: 503, retryAfterS: 11 }, times: 3 },
+        { kind: 'update-worker', on: 'waiting', at: 1 },
+      ],
+    },
+  },
 ];

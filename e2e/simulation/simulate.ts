@@ -51,6 +51,7 @@ export async function simulate(plan: Plan): Promise<Outcome> {
   network.onRequest = (passing) => checks.onRequest(passing);
   const strikes = new Strikes(plan, world, checks, people, server);
   world.workers = new ServiceWorkers(world, (version) => runWorker(version, plan, protocol, checks, strikes));
+  world.workers.onMessage = (data) => checks.onMessage(data);
   resetStorage({
     beforeCommit: ({ _scope }) => strikes.beforeCommit(_scope.has('bytes')),
     committed: (transaction) => checks.onCommit(transaction),

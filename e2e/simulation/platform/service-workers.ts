@@ -53,6 +53,8 @@ export class ServiceWorkers {
     readonly sync: { register(tag: string): Promise<void> };
   };
   readonly lives: Agent[] = [];
+  /** A worker hears a page's message. */
+  onMessage: (data: unknown) => void = () => {};
   readonly #world: World;
   readonly #script: (version: number) => void;
   readonly #emitter = new Emitter();
@@ -97,6 +99,7 @@ export class ServiceWorkers {
       this.#rest(worker, life);
     };
     loop.task(life, () => {
+      if (type === 'message') this.onMessage((more as { data?: unknown }).data);
       const ports = (more as { ports?: readonly MemoryPort[] }).ports ?? [];
       for (const port of ports) port.owner = life;
       const event = { ...more, type, waitUntil: (promise: Promise<unknown>) => promises.push(promise) };
