@@ -113,6 +113,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   let view: View = { lines: new Map(), parked: new Set() };
   let served = '';
   let storing = 0;
+  /** The store failed in the middle: whatever the servers say, nothing is started before then. */
+  let pausedUntilMs = 0;
   let announcements = 0;
 
   const ring = () => bell.abort();
@@ -165,6 +167,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     // Those that were called back are in line again only when they have let go; others would pass them.
     const calledBack = [...active.values()].some(({ recall: called }) => called?.aborted);
     if (storing > 0 || calledBack) return now + STORE_PAUSE_MS;
+    if (now < pausedUntilMs) return pausedUntilMs;
     const look = view;
     look.endpoints ??= await store.endpointsWithWork();
     const names = look.endpoints;
@@ -229,7 +232,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     own.ended = Promise.resolve()
       .then(() => run(site, record, adapter, own))
       // The store failed in the middle: the record is as it was last committed, and is probed anew, but not at once.
-      .catch(() => close(site, clock.now() + STORE_PAUSE_MS, 'backoff'))
+      .catch(() => {
+        pausedUntilMs = clock.now() + STORE_PAUSE_MS;
+      })
       .then(() => {
         if (gate) gate.trying = false;
         active.delete(uploadId);

@@ -1,9 +1,10 @@
 // Races around the driver lock: who drives, and that nobody thinks that somebody else does. Invariants 4, 5, 14.
 
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { UploadError } from '../../src/contracts/errors.js';
 import { createEngine, type Engine, type Host } from '../../sw/engine.js';
 import { ProtocolFailure } from '../../sw/index.js';
-import type { Adapter, ProbeContext } from '../../sw/protocols/adapter.js';
+import type { Adapter, Io, ProbeContext } from '../../sw/protocols/adapter.js';
 import { VirtualTime } from './virtual-time.js';
 import { itemOf } from './worker.js';
 
@@ -221,6 +222,34 @@ describe('the store', () => {
     await time.until('delivery', async () => (await statusOf(engine, 'a.bin')) === 'completed', 600_000);
     await time.pass(1000);
     expect(rejections).toEqual([]);
+  });
+
+  test('that takes no end of an upload delays all, however often the server answers', async () => {
+    let asked = 0;
+    const ask = async (io: Io) => {
+      asked += 1;
+      await io.sleep(10);
+      return {};
+    };
+    const adapter: Partial<Adapter> = { probe: (_upload, _state, io) => ask(io), send: (...args) => ask(args[4]) };
+    const { time, engine, store } = engineWith({}, adapter);
+    const apply = engine.store.apply.bind(engine.store);
+    const untilMs = time.now() + 60_000;
+    engine.store.apply = async (id, event) => {
+      if (event.type === 'replied' && event.doneAtMs && time.now() < untilMs)
+        throw new UploadError('quota-exceeded', 'full');
+      return apply(id, event);
+    };
+    const names = Array.from({ length: 12 }, (_, index) => `${index}.bin`);
+    for (const name of names) await store(name);
+    await engine.scheduler.wake('command');
+    await time.pass(60_000);
+    // A pause of 5 s after five (three lanes, two that wait for one), each of which asks and sends.
+    expect(asked).toBeLessThanOrEqual(12 * 5 * 2);
+    await time.until('delivery', async () => {
+      const statuses = await Promise.all(names.map((name) => statusOf(engine, name)));
+      return statuses.every((status) => status === 'completed');
+    });
   });
 
   test('that cannot be read refuses a wake-up, and the next one is served', async () => {

@@ -238,6 +238,13 @@ export const faults: readonly Fault[] = [
   },
   // intake
   {
+    file: 'sw/scheduler.ts',
+    what: 'takes what a server answers for a sign that the store takes writes again',
+    find: 'if (now < pausedUntilMs) return pausedUntilMs;',
+    replace: '',
+    caughtBy: scheduler('that takes no end of an upload'),
+  },
+  {
     file: 'sw/intake.ts',
     what: 'accepts without reading back what was stored',
     find: '&& (await isReadable(lastByte(blob), clock))',

@@ -153,4 +153,22 @@ export const regressions: readonly Regression[] = [
       ],
     },
   },
+  {
+    name: 'a storage that takes no end of an upload does not keep the worker asking the server',
+    plan: {
+      seed: 17164,
+      protocol: 'tus',
+      sizes: [219919, 6836, 181322],
+      pieceBytes: 70000,
+      asksFirst: true,
+      alone: true,
+      concurrency: 1,
+      link: { latencyMs: 2, jitterMs: 0, bytesPerMs: 200 },
+      chaosMs: 200000,
+      faults: [
+        { kind: 'quota', on: 'ms', at: 216, forMs: 55948 },
+        { kind: 'update-worker', on: 'uploading', at: 2 },
+      ],
+    },
+  },
 ];
