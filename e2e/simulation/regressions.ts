@@ -171,4 +171,23 @@ export const regressions: readonly Regression[] = [
       ],
     },
   },
+  {
+    name: 'an empty file that is added again while its cancel is on the way is made anew',
+    plan: {
+      seed: 84553,
+      protocol: 'chunks',
+      sizes: [0],
+      pieceBytes: 70000,
+      asksFirst: true,
+      alone: false,
+      concurrency: 2,
+      link: { latencyMs: 100, jitterMs: 200, bytesPerMs: 2000 },
+      chaosMs: 30000,
+      faults: [
+        { kind: 'stop-worker', on: 'worker', at: 98 },
+        { kind: 'add-again', on: 'worker', at: 110, file: 0 },
+        { kind: 'cancel', on: 'completing', at: 1, file: 0 },
+      ],
+    },
+  },
 ];

@@ -378,11 +378,11 @@ describe('a chunk', () => {
 });
 
 describe('the merge', () => {
-  const complete = (said: readonly Said[], options: Partial<ChunksOptions> = {}) => {
+  const complete = (said: readonly Said[], options: Partial<ChunksOptions> = {}, source: UploadSource = upload) => {
     const server = serverSaying(said);
     return {
       ...server,
-      outcome: failure(chunks({ ...three, ...options }).complete?.(upload, state, server.io) ?? Promise.reject()),
+      outcome: failure(chunks({ ...three, ...options }).complete?.(source, state, server.io) ?? Promise.reject()),
     };
   };
 
@@ -425,6 +425,13 @@ describe('the merge', () => {
     [409, { verdict: 'busy' }],
   ])('answered by %i with every chunk there is a refusal: %j', async (status, expected) => {
     expect(await complete([status, '{"chunks":[0,1,2]}']).outcome).toMatchObject(expected);
+  });
+
+  // Added again while its cancel was still on its way to the server.
+  test('of an empty file under a name that the server has given up is made anew', async () => {
+    expect(await complete([410, 404], {}, sized(0)).outcome).toMatchObject({ verdict: 'restart' });
+    expect(await complete([404, 404], {}, sized(0)).outcome).toMatchObject({ verdict: 'fatal' });
+    expect(await complete([410, '{"chunks":[0,1,2]}']).outcome).toMatchObject({ verdict: 'fatal' });
   });
 
   test('refused with 200 is not taken for done', async () => {

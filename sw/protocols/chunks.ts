@@ -185,7 +185,9 @@ export function chunks(options: ChunksOptions): Adapter {
         // Refused: either it lacks chunks, or it had them and has finished, or it will not.
         const reply = await ask(file, io, file.sizeBytes);
         if (reply.done || (reply.held && totalBytes(reply.held) < file.sizeBytes)) return reply;
-        throw refusal(url, answer, io.nowMs(), { [status]: status === 409 ? 'busy' : 'fatal' });
+        // Given up there, as after a cancel; of other files their chunks say so first.
+        const isGone = status === 410 && file.sizeBytes === 0;
+        throw refusal(url, answer, io.nowMs(), { [status]: status === 409 ? 'busy' : isGone ? 'restart' : 'fatal' });
       },
     }),
 
