@@ -190,4 +190,24 @@ export const regressions: readonly Regression[] = [
       ],
     },
   },
+  {
+    name: 'an object that a sign-in page hides is not sent again',
+    plan: {
+      seed: 49523,
+      protocol: 's3',
+      sizes: [5242880, 700000],
+      pieceBytes: 40000,
+      asksFirst: true,
+      alone: false,
+      concurrency: 2,
+      link: { latencyMs: 2, jitterMs: 10, bytesPerMs: 10000 },
+      chaosMs: 200000,
+      faults: [
+        { kind: 'quota', on: 'ms', at: 3526, forMs: 52070 },
+        { kind: 'update-worker', on: 'ms', at: 568 },
+        { kind: 'link', on: 'request', at: 6, link: { type: 'silent' } },
+        { kind: 'link', on: 'request', at: 16, link: { type: 'answered', status: 200, page: true } },
+      ],
+    },
+  },
 ];

@@ -330,6 +330,15 @@ describe('asking what is held', () => {
     expect(await probe(bucketSaying(there(3)), whole)).toEqual({ held: [] });
     expect(await probe(bucketSaying({ status: 500 }), whole)).toMatchObject({ verdict: 'busy' });
   });
+
+  test('a sign-in page in its place is nobody’s word: waited for', async () => {
+    const signIn: Said = { headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Length': '99' } };
+    const failure = { verdict: 'unreachable', code: 'unexpected-answer' };
+    expect(await probe(bucketSaying(error(404, 'NoSuchUpload'), signIn))).toMatchObject(failure);
+    expect(await probe(bucketSaying(signIn), whole)).toMatchObject(failure);
+    const own: Said = { headers: { 'Content-Type': 'text/html', 'Content-Length': String(upload.sizeBytes) } };
+    expect(await probe(bucketSaying(own), whole)).toMatchObject({ done: true });
+  });
 });
 
 describe('putting the parts together', () => {

@@ -14,6 +14,7 @@ import {
   type Verdict,
 } from './adapter.js';
 import { inParts } from './parts.js';
+import { isHtml } from './refusals.js';
 import { askS3, type S3Sign } from './s3-request.js';
 import { childText, encodeXml, type XmlElement } from './s3-xml.js';
 
@@ -65,7 +66,9 @@ export function s3(options: S3Options): Adapter {
   /** An object under this upload's own key and of its size is this upload. */
   async function isFinished(upload: UploadSource, io: Io): Promise<boolean> {
     const answer = await askS3(sign, upload, { type: 'head' }, io);
-    if (answer.ok) return answer.header('Content-Length') === String(upload.sizeBytes);
+    if (answer.ok && answer.header('Content-Length') === String(upload.sizeBytes)) return true;
+    // Of another size is another object, or a portal's page.
+    if (answer.ok && !isHtml(answer)) return false;
     // HeadObject: 403 for what is not there, if the signer may not list the bucket.
     if (answer.status === 404 || answer.status === 403) return false;
     throw answer.failure();
