@@ -106,11 +106,21 @@ export class Checks {
     if (state.status === 'cancelled' && state.freed) this.#said.delete(record.id);
     // A stranger's 404 is the server's word as far as can be told: that it has no such upload.
     if (before && course.restarts > before.course.restarts && this.#world.network.denied) this.beginsAnew(name);
+    if (before?.course.restarts === 0 && course.restarts > 0 && course.remote === null) this.#judgeRestart(before);
     const said = this.#said.get(record.id) ?? [];
     if (before && status !== 'completed' && totalBytes(course.held) > totalBytes(before.course.held)) {
       const more = normalize([...said, ...course.held]);
       if (totalBytes(more) > totalBytes(said)) this.complain(`2: ${name} holds more than the server has said`);
     }
+  }
+
+  /** 7: an upload is not begun anew while the server has what it said, save after a stranger's word. */
+  #judgeRestart({ name, course }: UploadRecord): void {
+    const saidBytes = totalBytes(course.held);
+    const heldBytes = this.#protocol.heldBytes(this.#world.disk, name);
+    // After more than one beginning it might be another one's bytes.
+    if (saidBytes > 0 && heldBytes >= saidBytes && !this.#world.network.denied && !this.#begunAnew.has(name))
+      this.complain(`7: ${name} is begun anew, and the server has ${heldBytes} bytes of it`);
   }
 
   /** Bytes that the simulator took away. */
@@ -148,7 +158,8 @@ export class Checks {
         const truth = this.#protocol.heldBytes(this.#world.disk, name);
         if (range) unknown.splice(unknown.indexOf(range), 1);
         else unknown.length = 0;
-        const before = this.#said.get(id) ?? [];
+        // What is new holds nothing, said or not.
+        const before = method === 'create' ? [] : (this.#said.get(id) ?? []);
         const held = reply.held ?? (range ? [...before, range] : before);
         this.#said.set(id, normalize(range && reply.held ? [...before, ...held] : held));
         if (totalBytes(normalize(held)) > truth && this.#world.loop.current && !this.mayHaveLost)

@@ -210,4 +210,22 @@ export const regressions: readonly Regression[] = [
       ],
     },
   },
+  {
+    name: 'what is made anew after a cancel holds nothing',
+    plan: {
+      seed: 85751,
+      protocol: 's3',
+      sizes: [700000, 5242880],
+      pieceBytes: 40000,
+      asksFirst: true,
+      alone: false,
+      concurrency: 3,
+      link: { latencyMs: 400, jitterMs: 0, bytesPerMs: 1000 },
+      chaosMs: 30000,
+      faults: [
+        { kind: 'add-again', on: 'answer', at: 7, file: 1 },
+        { kind: 'cancel', on: 'completing', at: 1, file: 0 },
+      ],
+    },
+  },
 ];
