@@ -3,7 +3,7 @@
 
 import type { UploadStatus } from '../../src/contracts/upload.js';
 import { Dice } from '../conformance/dice.js';
-import { sceneOf } from './scenes.js';
+import { comesAgain, sceneOf } from './scenes.js';
 import type { Link, LinkFault } from './world/link.js';
 
 /**
@@ -67,6 +67,8 @@ export function planOf(seed: number, protocol: string): Plan {
   const count = dice.chance(0.05) ? 0 : dice.between(1, 8);
   const faults = Array.from({ length: count }, () => faultOf(dice, sizes.length, chaosMs));
   if (dice.chance(0.6)) faults.push(...sceneOf(dice, protocol === 'chunks' || isLarge));
+  // Dice of its own: the other faults of a seed stay as they were before there was this one.
+  if (isLarge && new Dice(seed, 'comes again').chance(0.2)) faults.push(...comesAgain);
   const concurrency = dice.between(1, 3);
   const [asksFirst, alone] = [dice.chance(0.5), dice.chance(0.1)];
   return { seed, protocol, sizes, pieceBytes, asksFirst, alone, concurrency, link, chaosMs, faults };

@@ -57,6 +57,12 @@ export function sceneOf(dice: Dice, completes: boolean): readonly Fault[] {
   return dice.pick(completes && dice.chance(0.5) ? ends : scenes)();
 }
 
+/** A file whose bytes are evicted while it comes a second time. Only of large ones is that noticed before they are sent. */
+export const comesAgain: readonly Fault[] = [
+  { kind: 'evict-bytes', ...first('queued') },
+  { kind: 'add-again', ...first('queued'), file: 0 },
+];
+
 /** Several at the same moment, of which each alone would soon be mended. */
 function blows(dice: Dice, completes: boolean): readonly Fault[] {
   const on = dice.pick<UploadStatus>([
