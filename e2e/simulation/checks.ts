@@ -31,8 +31,8 @@ export class Checks {
   onStatus: (status: UploadStatus, name: string) => void = () => {};
   /** When the store last came to say something else of an upload. */
   changedAtMs = 0;
-  /** The simulator itself takes bytes away. */
-  evicting = false;
+  /** How often the simulator itself is about to take bytes away. */
+  evictions = 0;
   /** How often the server lost what it had acknowledged, or a person began a file anew: then it may be there twice. */
   readonly #begunAnew = new Map<string, number>();
   readonly #world: World;
@@ -67,7 +67,7 @@ export class Checks {
     for (const { key } of stores.get('bytes')?.records.values() ?? []) bytes.add(String(key));
     const before = this.committed;
     this.committed = { records, bytes };
-    if (this.evicting) return;
+    if (this.evictions > 0) return;
     for (const [id, record] of records) this.#look(record, before.records.get(id), bytes.has(id));
     for (const id of before.records.keys()) {
       const status = before.records.get(id)?.course.state.status ?? '';

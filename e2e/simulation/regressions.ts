@@ -228,4 +228,22 @@ export const regressions: readonly Regression[] = [
       ],
     },
   },
+  {
+    name: 'two evictions at once are two',
+    plan: {
+      seed: 515436,
+      protocol: 'byte-offset',
+      sizes: [120000, 40000, 0],
+      pieceBytes: 40000,
+      asksFirst: false,
+      alone: true,
+      concurrency: 2,
+      link: { latencyMs: 100, jitterMs: 10, bytesPerMs: 2000 },
+      chaosMs: 5000,
+      faults: [
+        { kind: 'evict-bytes', on: 'worker', at: 23 },
+        { kind: 'evict-bytes', on: 'worker', at: 19 },
+      ],
+    },
+  },
 ];

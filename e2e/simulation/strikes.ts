@@ -174,19 +174,26 @@ export class Strikes {
 
   #evict(all: boolean): void {
     const { workers } = this.#world;
-    this.#checks.evicting = true;
+    this.#checks.evictions += 1;
+    const over = () => {
+      this.#checks.evictions -= 1;
+    };
     for (const id of this.#checks.committed.records.keys()) this.#checks.evicted.add(id);
     const request = indexedDB.open('backhaul:/');
     request.addEventListener('success', () => {
       const database = request.result;
       const names = [...database.objectStoreNames].filter((name) => all || name === 'bytes');
-      if (names.length === 0) return database.close();
+      if (names.length === 0) {
+        database.close();
+        return over();
+      }
       const transaction = database.transaction(names, 'readwrite');
       for (const name of names) transaction.objectStore(name).clear();
+      transaction.addEventListener('abort', over);
       transaction.addEventListener('complete', () => {
         database.close();
         for (const id of this.#checks.committed.records.keys()) this.#checks.evicted.add(id);
-        this.#checks.evicting = false;
+        over();
         if (!all) return;
         this.#people.evictedAll = true;
         for (const name of this.#names) this.#checks.beginsAnew(name);
@@ -195,8 +202,6 @@ export class Strikes {
       });
     });
     request.addEventListener('upgradeneeded', () => request.transaction?.abort());
-    request.addEventListener('error', () => {
-      this.#checks.evicting = false;
-    });
+    request.addEventListener('error', over);
   }
 }
