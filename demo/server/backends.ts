@@ -77,9 +77,9 @@ const loaders: Readonly<Record<Protocol, () => Promise<Open>>> = {
       const bucket = new S3Bucket(s3);
       return {
         ready: Promise.resolve(),
-        handle: createS3Signer({ bucket, allowedOrigins, maxFileBytes }),
+        handle: createS3Signer({ bucket, allowedOrigins, maxFileBytes, creates: true }),
         shelf: s3Shelf(bucket),
-        health: async () => ({ storage: (await bucket.client()) === undefined ? 'silent' : 'ok' }),
+        health: async () => ({ storage: (await bucket.gateway()) === undefined ? 'silent' : 'ok' }),
         origins: s3.endpoints,
         close: async () => bucket.close(),
       };

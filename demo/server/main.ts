@@ -16,6 +16,8 @@ const environment = {
   PROTOCOL: 'byte-offset',
   /** Gateways of one cluster, separated by commas. */
   S3_ENDPOINTS: '',
+  /** The same ones as this server reaches them, if that differs. */
+  S3_NEAR_ENDPOINTS: '',
   S3_BUCKET: '',
   S3_ACCESS_KEY_ID: '',
   S3_SECRET_ACCESS_KEY: '',
@@ -65,7 +67,9 @@ function protocolIn(name: string): Protocol {
 }
 
 function bucketIn(given: typeof environment) {
+  const nearEndpoints = originsIn(given.S3_NEAR_ENDPOINTS, 'S3_NEAR_ENDPOINTS');
   return {
+    ...(nearEndpoints.length > 0 && { nearEndpoints }),
     endpoints: originsIn(given.S3_ENDPOINTS, 'S3_ENDPOINTS'),
     bucket: given.S3_BUCKET,
     accessKeyId: given.S3_ACCESS_KEY_ID,

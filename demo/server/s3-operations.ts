@@ -46,7 +46,9 @@ export function parseOperation(text: string): SigningRequest | undefined {
   const type = operations.find((known) => known === operation['type']);
   const { id, name, type: claimed, sizeBytes, lastModifiedMs } = upload;
   if (type === undefined || !isText(id, 200) || id === '' || !isWhole(sizeBytes)) return undefined;
-  const { uploadId, partNumber, sizeBytes: partBytes, marker } = operation;
+  const { uploadId, partNumber, marker } = operation;
+  // Of one part, or of each.
+  const partBytes = type === 'part' ? operation['sizeBytes'] : operation['partBytes'];
   if (uploadId !== undefined && (!isText(uploadId, 1024) || uploadId === '')) return undefined;
   if (['part', 'list', 'complete'].includes(type) && uploadId === undefined) return undefined;
   if (marker !== undefined && !isWhole(marker, mostParts)) return undefined;
@@ -63,7 +65,8 @@ export function parseOperation(text: string): SigningRequest | undefined {
     sizeBytes,
     lastModifiedMs: isWhole(lastModifiedMs) ? lastModifiedMs : 0,
     ...(isText(uploadId, 1024) && { uploadId }),
-    ...(type === 'part' && isWhole(partNumber) && isWhole(partBytes) && { partNumber, partBytes }),
+    ...(type === 'part' && isWhole(partNumber) && { partNumber }),
+    ...(isWhole(partBytes) && { partBytes }),
     ...(isWhole(marker) && { marker }),
   };
 }
@@ -78,27 +81,56 @@ export function folderOf(user: string): string {
   return `users/${createHash('sha256').update(user).digest('hex').slice(0, 32)}/`;
 }
 
+interface Place {
+  readonly bucket: string;
+  readonly key: string;
+  readonly expiresIn: number;
+}
+
+interface Signed {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /** Lengths are signed: S3 refuses a body of another size than was announced here. So are type and metadata. */
-export async function signRequest(
-  client: S3Client,
-  request: SigningRequest,
-  place: { readonly bucket: string; readonly key: string; readonly expiresIn: number },
-): Promise<{ readonly url: string; readonly headers: Readonly<Record<string, string>> }> {
+export async function signRequest(client: S3Client, request: SigningRequest, place: Place): Promise<Signed> {
   const { type, contentType } = request;
   const facts = { 'Content-Type': contentType, 'x-amz-meta-file': packFacts(request) };
   const headers = type === 'put' || type === 'create' ? facts : {};
   return { url: await signUrl(client, request, place), headers };
 }
 
-function signUrl(
-  client: S3Client,
+/** A multipart upload that was begun from here, and its first part, signed: a bucket is nearer to us than to a phone. */
+export async function createUpload(
+  { client, near }: { readonly client: S3Client; readonly near: S3Client },
   request: SigningRequest,
-  place: { readonly bucket: string; readonly key: string; readonly expiresIn: number },
-): Promise<string> {
-  const { type, uploadId: UploadId, sizeBytes, contentType: ContentType, marker } = request;
+  place: Place,
+): Promise<{ readonly uploadId: string; readonly first?: Signed }> {
+  const { UploadId: uploadId } = await near.send(
+    new CreateMultipartUploadCommand({ Bucket: place.bucket, Key: place.key, ...factsOf(request) }),
+  );
+  if (!uploadId) throw new Error('The bucket has given no upload id.');
+  const { sizeBytes, partBytes = 0 } = request;
+  if (partBytes === 0) return { uploadId };
+  const part = {
+    ...request,
+    type: 'part',
+    uploadId,
+    partNumber: 1,
+    partBytes: Math.min(partBytes, sizeBytes),
+  } as const;
+  return { uploadId, first: await signRequest(client, part, place) };
+}
+
+function factsOf(request: SigningRequest) {
+  return { ContentType: request.contentType, Metadata: { file: packFacts(request) } };
+}
+
+function signUrl(client: S3Client, request: SigningRequest, place: Place): Promise<string> {
+  const { type, uploadId: UploadId, sizeBytes, marker } = request;
   const object = { Bucket: place.bucket, Key: place.key };
   const upload = { ...object, UploadId };
-  const facts = { ContentType, Metadata: { file: packFacts(request) } };
+  const facts = factsOf(request);
   const { expiresIn } = place;
   const plain = { expiresIn, signableHeaders: new Set(['host', 'content-length']) };
   // As headers, which the client has to send: the SDK would else leave out the one, and put the other into the query,

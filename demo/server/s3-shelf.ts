@@ -27,9 +27,9 @@ export function s3Shelf(bucket: S3Bucket, user = ''): Shelf {
   const kept = new Map<string, Photo>();
 
   async function client(): Promise<S3Client> {
-    const living = await bucket.client();
+    const living = await bucket.gateway();
     if (living === undefined) throw new Error('The storage does not answer.');
-    return living;
+    return living.near;
   }
 
   async function newestFirst(): Promise<readonly Listed[]> {

@@ -17,8 +17,13 @@ const upload = {
   metadata: {},
 };
 
-async function start(options: Partial<S3SignerOptions> = {}, endpoints = ['http://127.0.0.1:1']) {
-  const bucket = new S3Bucket({ endpoints, bucket: 'photos', accessKeyId: 'ID', secretAccessKey: 'SECRET' });
+async function start(
+  options: Partial<S3SignerOptions> = {},
+  endpoints = ['http://127.0.0.1:1'],
+  nearEndpoints = endpoints,
+) {
+  const keyPair = { accessKeyId: 'ID', secretAccessKey: 'SECRET' };
+  const bucket = new S3Bucket({ endpoints, nearEndpoints, bucket: 'photos', ...keyPair });
   const sign = createS3Signer({ bucket, ...options });
   const server = createServer((request, response) => {
     if (!sign(request, response)) response.writeHead(418).end();
@@ -95,6 +100,45 @@ it('signs length, type and metadata, so that nothing else can be stored', async 
   const part = await signed({ type: 'part', ...ofUpload, partNumber: 1, sizeBytes: 5 });
   expect(signedHeaders(part.query)).toEqual(['content-length', 'host']);
   expect(part.headers).toEqual({});
+});
+
+it('makes an upload by itself, beside the gateway, and signs the first part for the device', async () => {
+  const asked: { readonly url: string; readonly facts: readonly (string | string[] | undefined)[] }[] = [];
+  const gateway = createServer(({ url = '', headers }, response) => {
+    asked.push({ url, facts: [headers['content-type'], headers['x-amz-meta-file']] });
+    response.end('<InitiateMultipartUploadResult><UploadId>2~U</UploadId></InitiateMultipartUploadResult>');
+  });
+  await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void gateway.close());
+  const near = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`;
+  const { post, signed } = await start({ creates: true }, ['https://s3.example'], [near]);
+  const create = async (fields: object) => {
+    const { status, text } = await post({ upload, type: 'create', ...fields });
+    expect(status, text).toBe(200);
+    return JSON.parse(text);
+  };
+  const { uploadId, first } = await create({ partBytes: 8_388_608 });
+  expect(uploadId).toBe('2~U');
+  const part = await signed({ type: 'part', uploadId, partNumber: 1, sizeBytes: 8_388_608 });
+  // But for the second in which it was signed.
+  const lasting = (url: string) => url.replace(/X-Amz-(Date|Signature)=[^&]*/g, '');
+  expect(lasting(first.url)).toBe(lasting(part.url));
+  expect(first.url).toMatch(/^https:\/\/s3\.example\//);
+  expect(signedHeaders(new URL(first.url).searchParams)).toContain('content-length');
+  const put = await signed({ type: 'put' });
+  expect(asked).toEqual([
+    {
+      url: expect.stringContaining(`${put.path}?uploads`),
+      facts: [put.headers['Content-Type'], put.headers['x-amz-meta-file']],
+    },
+  ]);
+  // Who does not say how large the parts are asks for them one by one.
+  expect(await create({})).toEqual({ uploadId: '2~U' });
+});
+
+it('needs a near name for each gateway, or for none', () => {
+  const one = { bucket: 'photos', accessKeyId: 'ID', secretAccessKey: 'SECRET', endpoints: ['https://s3.example'] };
+  expect(() => new S3Bucket({ ...one, nearEndpoints: [] })).toThrow('as many near endpoints');
 });
 
 it('never lets a user into the folder of another', async () => {

@@ -1,12 +1,12 @@
-// Signs, one by one, the requests by which a client uploads straight to S3. Holds no state: what is asked carries all
-// that is needed, and any other process with the same keys answers the same.
+// Signs, one by one, the requests by which a client uploads straight to S3; begins the upload itself, if it is told to.
+// Holds no state: what is asked carries all that is needed, and any other process with the same keys answers the same.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BodyReader } from './body-reader.js';
 import { allowOrigin, answerPreflight } from './cors.js';
 import { answer, refuse } from './reply.js';
 import type { S3Bucket } from './s3-bucket.js';
-import { folderOf, keyOf, parseOperation, type SigningRequest, signRequest } from './s3-operations.js';
+import { createUpload, folderOf, keyOf, parseOperation, type SigningRequest, signRequest } from './s3-operations.js';
 
 export interface S3SignerOptions {
   readonly bucket: S3Bucket;
@@ -23,6 +23,8 @@ export interface S3SignerOptions {
   readonly authorize?: (request: IncomingMessage) => string | undefined | Promise<string | undefined>;
   /** How long a signature opens the bucket, in seconds. A request that has begun may take longer. Default 300. */
   readonly lifetimeSeconds?: number;
+  /** Makes multipart uploads by itself: three round trips less for the device, one a preflight. Default false. */
+  readonly creates?: boolean;
   /** Told of each signature. Must not throw. */
   readonly onSigned?: (request: SigningRequest) => void;
 }
@@ -36,7 +38,7 @@ export function createS3Signer(
   options: S3SignerOptions,
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
   const { bucket, path = '/s3/sign', allowedOrigins = [], maxFileBytes = 10 * 1024 ** 3 } = options;
-  const { authorize = () => '', lifetimeSeconds = 300 } = options;
+  const { authorize = () => '', lifetimeSeconds = 300, creates = false } = options;
 
   async function sign(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = new BodyReader(request);
@@ -49,10 +51,13 @@ export function createS3Signer(
     const operation = text === undefined ? undefined : parseOperation(text);
     if (operation === undefined) return refuse(response, body, 400, 'This is no operation that can be signed.');
     if (operation.sizeBytes > maxFileBytes) return answer(response, 413, `At most ${maxFileBytes} bytes.`);
-    const client = await bucket.client();
-    if (client === undefined) return answer(response, 503, 'The storage does not answer.', { 'retry-after': '1' });
+    const gateway = await bucket.gateway();
+    if (gateway === undefined) return answer(response, 503, 'The storage does not answer.', { 'retry-after': '1' });
     const place = { bucket: bucket.name, key: keyOf(folderOf(user), operation.id), expiresIn: lifetimeSeconds };
-    const signed = await signRequest(client, operation, place);
+    const signed =
+      creates && operation.type === 'create'
+        ? await createUpload(gateway, operation, place)
+        : await signRequest(gateway.client, operation, place);
     options.onSigned?.(operation);
     answer(response, 200, JSON.stringify(signed), { 'content-type': 'application/json' });
   }

@@ -68,7 +68,7 @@ describe('a file arrives whole', { timeout: 60_000 }, () => {
     const { add, reach, held, proxy } = await setS3Stage(ceph, (bucket, sign) => ({
       // What the demo's signer does, but for the size of the page.
       sign: async (operation) => {
-        const client = await bucket.client();
+        const client = (await bucket.gateway())?.client;
         if (operation.type !== 'list' || client === undefined) return sign(operation);
         const { uploadId, marker = 0, upload } = operation;
         const place = { Bucket: bucket.name, Key: keyOf(folderOf(''), upload.id), UploadId: uploadId };
@@ -82,6 +82,26 @@ describe('a file arrives whole', { timeout: 60_000 }, () => {
     expect(proxy.of('list')).toHaveLength(3);
     expect(await held()).toBe(file.sha256);
   });
+});
+
+test('a backend that makes uploads by itself saves round trips', { timeout: 60_000 }, async ({ ceph }) => {
+  const asked: string[] = [];
+  const { add, reach, held, begun, proxy } = await setS3Stage(
+    ceph,
+    {},
+    {
+      creates: true,
+      onSigned: ({ type, partNumber }) => void asked.push(`${type} ${partNumber ?? ''}`.trim()),
+    },
+  );
+  const file = fileOf(3 * PART);
+  await add(file);
+  await reach('completed');
+  expect(await held()).toBe(file.sha256);
+  expect(await begun()).toBe(0);
+  // Part 1 was signed along.
+  expect(asked.toSorted()).toEqual(['complete', 'create', 'list', 'part 2', 'part 3']);
+  expect(proxy.seen).toHaveLength(3 + 3);
 });
 
 test('three parts are under way at once, after one alone', { timeout: 60_000 }, async ({ ceph }) => {

@@ -1,5 +1,5 @@
 // One request to S3: signed by the app's backend, sent, and read as S3's XML. Knows what a refusal means, not what an
-// upload is.
+// upload is. Keeps one signature at most, for what comes next.
 
 import {
   type Answer,
@@ -17,7 +17,9 @@ import { childText, parseXml, type XmlElement } from './s3-xml.js';
 export type S3Operation = { readonly upload: UploadSource } & S3Step;
 
 export type S3Step =
-  | { readonly type: 'put' | 'head' | 'create' }
+  | { readonly type: 'put' | 'head' }
+  /** `partBytes`: of each part but the last. */
+  | { readonly type: 'create'; readonly partBytes: number }
   /** `partNumber` begins with 1. `sizeBytes` may be signed as Content-Length: then S3 takes no other body. */
   | { readonly type: 'part'; readonly uploadId: string; readonly partNumber: number; readonly sizeBytes: number }
   /** `marker`: the part number after which the page begins. */
@@ -33,7 +35,14 @@ export interface S3SignedRequest {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export type S3Sign = (operation: S3Operation) => Promise<Response | S3SignedRequest>;
+/** Instead, for `create`: the backend has made the upload by itself, being nearer to the bucket than a device is. */
+export interface S3Created {
+  readonly uploadId: string;
+  /** Part 1, signed along. */
+  readonly first?: S3SignedRequest;
+}
+
+export type S3Sign = (operation: S3Operation) => Promise<Response | S3SignedRequest | S3Created>;
 
 /** An answer of S3. */
 export interface S3Answer extends Answer {
@@ -44,18 +53,19 @@ export interface S3Answer extends Answer {
   failure(): ProtocolFailure;
 }
 
-const methods = {
+/** POST otherwise. */
+const methods: Partial<Record<S3Step['type'], string>> = {
   put: 'PUT',
   head: 'HEAD',
-  create: 'POST',
   part: 'PUT',
   list: 'GET',
-  complete: 'POST',
   abort: 'DELETE',
 };
 
 /** A guess: a signature is a matter of milliseconds, waking a backend up one of seconds. */
 const SIGN_LIMIT_MS = 30_000;
+/** What was signed ahead and had to wait longer is signed anew: signatures may live for a minute only. A guess. */
+const FRESH_MS = 30_000;
 
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 const verdicts = new Map<string | number | undefined, Verdict>([
@@ -75,41 +85,80 @@ const verdicts = new Map<string | number | undefined, Verdict>([
   [404, 'fatal'],
 ]);
 
-/** Signs, sends. `also`: what is to be said besides. */
-export async function askS3(
-  sign: S3Sign,
-  { id, endpoint, name, type, sizeBytes, lastModifiedMs, metadata }: UploadSource,
-  step: S3Step,
-  io: Io,
-  also?: Omit<RequestOptions, 'method'>,
-): Promise<S3Answer> {
-  // Named one by one: what is handed in may carry more, and this leaves the device.
-  const upload = { id, endpoint, name, type, sizeBytes, lastModifiedMs, metadata };
-  const { url, headers = {} } = await signed(sign, { upload, ...step }, io);
-  // The query opens the bucket: it does not belong in records and messages.
-  const place = url.replace(/\?.*/s, '');
-  try {
-    const answer = await io.request(url, { method: methods[step.type], headers, ...also });
-    const xml = parseXml(answer.text);
-    const error = xml?.name === 'Error' ? xml : undefined;
-    const code = childText(error, 'Code');
-    const failure = () => {
-      if (answer.ok && code === undefined) return unexpected(place, answer.status);
-      const text = error ? `${code}: ${childText(error, 'Message')}` : answer.text;
-      const verdict = verdicts.get(code) ?? verdicts.get(answer.status);
-      return refusal(place, { ...answer, text }, io.nowMs(), verdict && { [answer.status]: verdict });
-    };
-    // Ceph has two names for it.
-    const gone = code === 'NoSuchUpload' || code === 'NoSuchKey';
-    return { ...answer, xml, gone, failure };
-  } catch (cause) {
-    if (!(cause instanceof ProtocolFailure)) throw cause;
-    throw new ProtocolFailure(cause.verdict, cause.code, cause.message.replace(url, place), cause);
+/** What the backend has said, not looked at yet. */
+type Given = Partial<S3SignedRequest & S3Created>;
+type MaybeGiven = Given | undefined | Promise<Given | undefined>;
+
+export interface S3Also extends Omit<RequestOptions, 'method'> {
+  /** What comes next: signed while this one is on its way. */
+  readonly next?: S3Step | undefined;
+}
+
+/** What asks for one adapter. */
+export function s3Requests(sign: S3Sign) {
+  let ahead: { readonly key: string; readonly untilMs: number; readonly given: MaybeGiven } | undefined;
+
+  /** For what comes next, and for that alone: whatever else is asked for lets it go. */
+  function keep({ id }: UploadSource, step: S3Step, io: Io, given: MaybeGiven): void {
+    ahead = { key: JSON.stringify([id, step]), untilMs: io.nowMs() + FRESH_MS, given };
   }
+
+  /** Each signature is used once: what is tried again is signed again. */
+  async function signed(source: UploadSource, step: S3Step, io: Io, next?: S3Step): Promise<Given> {
+    const { id, endpoint, name, type, sizeBytes, lastModifiedMs, metadata } = source;
+    // Named one by one: what is handed in may carry more, and this leaves the device.
+    const upload = { id, endpoint, name, type, sizeBytes, lastModifiedMs, metadata };
+    const early = ahead?.key === JSON.stringify([id, step]) && ahead.untilMs > io.nowMs() ? ahead.given : undefined;
+    ahead = undefined;
+    // Even null is something that a backend may say.
+    const given = (await early) ?? (await signatureOf(sign, { upload, ...step }, io)) ?? {};
+    if (next) {
+      // A failure of this one is nothing yet: then it is asked for in its time.
+      const asking = signatureOf(sign, { upload, ...next }, io).catch(() => undefined);
+      keep(source, next, io, asking);
+    }
+    return given;
+  }
+
+  /** Signs, unless that is `given`, and sends. */
+  async function ask(
+    source: UploadSource,
+    step: S3Step,
+    io: Io,
+    { next, ...also }: S3Also = {},
+    given: Given | Promise<Given> = signed(source, step, io, next),
+  ): Promise<S3Answer> {
+    const { url, headers = {} } = await given;
+    if (typeof url !== 'string') throw unexpected('sign()');
+    // The query opens the bucket: it does not belong in records and messages.
+    const place = url.replace(/\?.*/s, '');
+    try {
+      const answer = await io.request(url, { method: methods[step.type] ?? 'POST', headers, ...also });
+      const xml = parseXml(answer.text);
+      const error = xml?.name === 'Error' ? xml : undefined;
+      const code = childText(error, 'Code');
+      const failure = () => {
+        if (answer.ok && code === undefined) return unexpected(place, answer.status);
+        const text = error ? `${code}: ${childText(error, 'Message')}` : answer.text;
+        const verdict = verdicts.get(code) ?? verdicts.get(answer.status);
+        return refusal(place, { ...answer, text }, io.nowMs(), verdict && { [answer.status]: verdict });
+      };
+      // Ceph has two names for it.
+      const gone = code === 'NoSuchUpload' || code === 'NoSuchKey';
+      return { ...answer, xml, gone, failure };
+    } catch (cause) {
+      // What is signed already may be meant for the same dead gateway.
+      ahead = undefined;
+      if (!(cause instanceof ProtocolFailure)) throw cause;
+      throw new ProtocolFailure(cause.verdict, cause.code, cause.message.replace(url, place), cause);
+    }
+  }
+
+  return { signed, ask, keep };
 }
 
 /** Whatever goes wrong here is waited for: a signature is never a question of this file, unless the backend says so. */
-async function signed(sign: S3Sign, operation: S3Operation, io: Io): Promise<S3SignedRequest> {
+async function signatureOf(sign: S3Sign, operation: S3Operation, io: Io): Promise<Given> {
   const asking = async () => {
     const given = await sign(operation);
     return given instanceof Response ? opened(given, io) : given;
@@ -120,9 +169,7 @@ async function signed(sign: S3Sign, operation: S3Operation, io: Io): Promise<S3S
     throw new ProtocolFailure('unreachable', 'timeout', `sign(): no answer in ${SIGN_LIMIT_MS / 1000} s.`);
   };
   try {
-    const given = await Promise.race([asking(), late()]);
-    if (typeof given.url !== 'string') throw unexpected('sign()');
-    return given;
+    return await Promise.race([asking(), late()]);
   } catch (cause) {
     if (cause instanceof ProtocolFailure) throw cause;
     throw new ProtocolFailure('unreachable', 'network', `sign() failed: ${cause}. It is tried again.`, { cause });
@@ -132,7 +179,7 @@ async function signed(sign: S3Sign, operation: S3Operation, io: Io): Promise<S3S
 }
 
 /** The backend's own answer, passed through. */
-async function opened(response: Response, io: Io): Promise<S3SignedRequest> {
+async function opened(response: Response, io: Io): Promise<Given> {
   const { url, status, ok, headers } = response;
   const answer: Answer = { url, status, ok, text: await readText(response), header: (name) => headers.get(name) };
   const place = response.url || 'sign()';

@@ -1,7 +1,7 @@
 // S3's XML, read strictly: a document is understood whole, or is no answer.
 
 import { describe, expect, test } from 'vitest';
-import { childText, encodeXml, parseXml } from './s3-xml.js';
+import { childText, parseXml } from './s3-xml.js';
 
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>';
 
@@ -19,17 +19,18 @@ describe('a document', () => {
     expect(childText(undefined, 'D')).toBeUndefined();
   });
 
+  // An ETag is sent back as it was written; no entity is ever looked up.
   test.each([
-    ['&quot;a&quot;', '"a"'],
-    ['&lt;&gt;&amp;&apos;', `<>&'`],
-    ['&#34;&#x22;&#x1F600;', '""😀'],
-    ['&amp;lt;', '&lt;'],
-  ])('has %j as %j', (written, text) => {
-    expect(parseXml(`<A>${written}</A>`)?.text).toBe(text);
-  });
-
-  test.each(['"abc"', `<&>"'`, '文件 😀', 'a&amp;b', ''])('%j survives writing and reading', (text) => {
-    expect(parseXml(`<A>${encodeXml(text)}</A>`)?.text).toBe(text);
+    '&quot;a&quot;',
+    '&lt;&gt;&amp;&apos;',
+    '&#34;&#x22;&#x1F600;',
+    '&amp;lt;',
+    '&nbsp;',
+    '&#x110000;',
+    '"a"',
+    '文件 😀',
+  ])('has %j as it is written', (written) => {
+    expect(parseXml(`<A>${written}</A>`)?.text).toBe(written);
   });
 
   test('whose elements are named like parts of objects is only that', () => {
@@ -59,10 +60,6 @@ describe('no document', () => {
     ['an end that is also empty', '</A/>'],
     ['a DOCTYPE', '<!DOCTYPE html><html></html>'],
     ['entities of its own', '<!DOCTYPE a [<!ENTITY b "c">]><A>&b;</A>'],
-    ['an unknown entity', '<A>&nbsp;</A>'],
-    ['an entity without its end', '<A>&lt</A>'],
-    ['a bare ampersand', '<A>a & b</A>'],
-    ['a character beyond Unicode', '<A>&#x110000;</A>'],
     ['CDATA', '<A><![CDATA[x]]></A>'],
     ['a comment', '<A><!-- x --></A>'],
     ['an instruction', '<A><?php x ?></A>'],
@@ -142,9 +139,9 @@ describe('what is odd, and yet a document, is read without surprise', () => {
     ['a prefix, which is part of the name', '<A><s3:B xmlns:s3="x">1</s3:B></A>', [['s3:B', '1']]],
     ['another encoding than it says', '<?xml version="1.0" encoding="UTF-16"?><A><B>文</B></A>', [['B', '文']]],
     ['a byte order mark', '\ufeff<A><B>1</B></A>', [['B', '1']]],
-    ['an entity of an entity: decoded once', '<A><B>&amp;amp;lt;</B></A>', [['B', '&amp;lt;']]],
+    ['an entity of an entity: not decoded', '<A><B>&amp;amp;lt;</B></A>', [['B', '&amp;amp;lt;']]],
     ['text around an element: joined', '<A><B>1<C/>2</B></A>', [['B', '12']]],
-    ['markup written in entities: text', '<A><B>&lt;C&gt;1&lt;/C&gt;</B></A>', [['B', '<C>1</C>']]],
+    ['markup written in entities: text', '<A><B>&lt;C&gt;1&lt;/C&gt;</B></A>', [['B', '&lt;C&gt;1&lt;/C&gt;']]],
   ])('%s', (_, document, children) => {
     const root = parseXml(document);
     expect(root?.children.map(({ name, text }) => [name, text])).toEqual(children);

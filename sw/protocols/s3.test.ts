@@ -70,6 +70,7 @@ function bucketSaying(...said: readonly (Said | Error)[]) {
 
 type Bucket = ReturnType<typeof bucketSaying>;
 const make = ({ sign }: Bucket, options: Partial<S3Options> = {}) => s3({ sign, partSize: PART, ...options });
+const body = (sizeBytes: number) => new Blob([new Uint8Array(sizeBytes)]);
 const caught = (cause: unknown) => cause;
 const types = ({ signed }: Bucket) => signed.map(({ type }) => type);
 
@@ -78,11 +79,40 @@ describe('making an upload', () => {
     const bucket = bucketSaying({ text: '<A><Bucket>b</Bucket><UploadId>a&amp;b</UploadId></A>' });
     const reply = await make(bucket).create?.(upload, bucket.io, { repeated: false });
     expect(reply).toEqual({ state: { uploadId: 'a&b', partBytes: PART }, limits: { partBytes: PART } });
-    expect(bucket.signed).toEqual([{ upload, type: 'create' }]);
+    expect(bucket.signed).toEqual([{ upload, type: 'create', partBytes: PART }]);
     expect(bucket.trace).toEqual([
       { url: 'https://s3/key?create&secret=1', method: 'POST', headers: { 'x-signed': 'create' } },
     ]);
   });
+
+  test('is the backend’s matter where it likes: an id is all that it says then', async () => {
+    const bucket = bucketSaying();
+    const sign = async () => Response.json({ uploadId: 'U' });
+    const reply = await make(bucket, { sign }).create?.(upload, bucket.io, { repeated: false });
+    expect(reply).toEqual({ state: { uploadId: 'U', partBytes: PART }, limits: { partBytes: PART } });
+    expect(bucket.trace).toEqual([]);
+  });
+
+  test('by the backend may bring the first part’s signature along', async () => {
+    const bucket = bucketSaying({}, {});
+    const sign: S3Options['sign'] = async (operation) =>
+      operation.type === 'create' ? { uploadId: 'U', first: { url: 'https://s3/first' } } : bucket.sign(operation);
+    const adapter = make(bucket, { sign });
+    const { state = {} } = (await adapter.create?.(upload, bucket.io, { repeated: false })) ?? {};
+    for (let time = 0; time < 2; time += 1) await adapter.send(upload, state, [0, PART], body(PART), bucket.io);
+    // Once: the second time is a retry.
+    expect(bucket.trace.map(({ url }) => url)).toEqual(['https://s3/first', 'https://s3/key?part&secret=2']);
+  });
+
+  test.each([null, { uploadId: 5 }, { uploadId: '' }, { uploadId: null }, { first: { url: 'https://s3/first' } }])(
+    'takes no %j for an id',
+    async (said) => {
+      const bucket = bucketSaying();
+      const sign = async () => Response.json(said);
+      const failure = await make(bucket, { sign }).create?.(upload, bucket.io, { repeated: false }).catch(caught);
+      expect(failure).toMatchObject({ verdict: 'unreachable', code: 'unexpected-answer' });
+    },
+  );
 
   test('shows the backend no more than what an adapter may know', async () => {
     const bucket = bucketSaying({ text: '<A><UploadId>U</UploadId></A>' });
@@ -96,13 +126,14 @@ describe('making an upload', () => {
     const adapter = make(bucket);
     const reply = await adapter.create?.({ ...upload, sizeBytes }, bucket.io, { repeated: false });
     expect(reply).toEqual({ state: whole, limits: { partBytes: Math.max(1, sizeBytes) } });
-    const body = new Blob([new Uint8Array(sizeBytes)]);
-    expect(await adapter.send({ ...upload, sizeBytes }, whole, [0, sizeBytes], body, bucket.io)).toEqual({
+    const sent = body(sizeBytes);
+    expect(await adapter.send({ ...upload, sizeBytes }, whole, [0, sizeBytes], sent, bucket.io)).toEqual({
       done: true,
     });
     expect(bucket.trace).toEqual([
-      { url: 'https://s3/key?put&secret=1', method: 'PUT', headers: { 'x-signed': 'put' }, body },
+      { url: 'https://s3/key?put&secret=1', method: 'PUT', headers: { 'x-signed': 'put' }, body: sent },
     ]);
+    expect(bucket.signed).toHaveLength(1);
   });
 
   test('can do without plain PUTs', async () => {
@@ -147,16 +178,38 @@ test('takes no wholeBytes above what one PUT may have', () => {
 });
 
 describe('sending a part', () => {
+  const partOf = (partNumber: number, sizeBytes: number) => ({ type: 'part', uploadId: 'U', partNumber, sizeBytes });
   test.each([
-    [[0, PART], 1],
-    [[PART, 2 * PART], 2],
-    [[2 * PART, 2 * PART + 1], 3],
-  ] as const)('%j is number %i; the body has no type', async (range, partNumber) => {
+    // The first one goes alone: the next one is signed meanwhile.
+    [
+      [0, PART],
+      [partOf(1, PART), partOf(2, PART)],
+    ],
+    [[PART, 2 * PART], [partOf(2, PART)]],
+    [
+      [2 * PART, 2 * PART + 1],
+      [partOf(3, 1), { type: 'list', uploadId: 'U' }],
+    ],
+  ] as const)('%j is signed, and what comes next; the body has no type', async (range, signed) => {
     const bucket = bucketSaying({ headers: { ETag: '"x"' } });
-    const body = new Blob([new Uint8Array(range[1] - range[0])]);
-    expect(await make(bucket).send(upload, multipart, range, body, bucket.io)).toEqual({});
-    expect(bucket.signed).toEqual([{ upload, type: 'part', uploadId: 'U', partNumber, sizeBytes: body.size }]);
-    expect(bucket.trace[0]).toMatchObject({ method: 'PUT', body });
+    const sent = body(range[1] - range[0]);
+    expect(await make(bucket).send(upload, multipart, range, sent, bucket.io)).toEqual({});
+    expect(bucket.signed).toEqual(signed.map((operation) => ({ upload, ...operation })));
+    expect(bucket.trace).toMatchObject([{ method: 'PUT', body: sent, url: 'https://s3/key?part&secret=1' }]);
+  });
+
+  test('of another upload, or of another number, is signed by itself', async () => {
+    const bucket = bucketSaying({}, {}, {}, {});
+    const adapter = make(bucket);
+    const send = (source: UploadSource, index: number) =>
+      adapter.send(source, multipart, [index * PART, (index + 1) * PART], body(PART), bucket.io);
+    const longer = { ...upload, sizeBytes: 9 * PART };
+    await send(longer, 0);
+    await send({ ...longer, id: 'other' }, 1);
+    await send(longer, 0);
+    await send(longer, 2);
+    expect(bucket.trace.map(({ url }) => url.at(-1))).toEqual(['1', '3', '4', '6']);
+    expect(bucket.signed.slice(2, 3)).toMatchObject([{ upload: { id: 'other' }, partNumber: 2 }]);
   });
 
   test('an upload that is gone is asked for', async () => {
@@ -351,7 +404,7 @@ describe('putting the parts together', () => {
     const sent = bucket.trace[1];
     expect(sent).toMatchObject({ method: 'POST', patienceMs: 120_000 });
     expect(sent?.body?.type).toBe('');
-    const part = (n: number) => `<Part><PartNumber>${n}</PartNumber><ETag>&#34;e${n}&#34;</ETag></Part>`;
+    const part = (n: number) => `<Part><PartNumber>${n}</PartNumber><ETag>&quot;e${n}&quot;</ETag></Part>`;
     expect(await sent?.body?.text()).toBe(
       `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${[1, 2, 3].map(part).join('')}</CompleteMultipartUpload>`,
     );
@@ -469,6 +522,51 @@ describe('the signature', () => {
     await adapter.send(upload, whole, [0, 1], new Blob(['a']), bucket.io).catch(caught);
     await adapter.send(upload, whole, [0, 1], new Blob(['a']), bucket.io);
     expect(bucket.trace.map(({ url }) => url)).toEqual(['https://s3/key?put&secret=1', 'https://s3/key?put&secret=2']);
+  });
+
+  describe('of what comes next', () => {
+    const last = [2 * PART, 2 * PART + 1] as const;
+    /** Sends the last part and asks for the list `afterMs` later; the first time that a list is to be signed, `early` speaks. */
+    const partAndList = async (early: S3Options['sign'] | undefined, afterMs = 0, part: Said | Error = {}) => {
+      const bucket = bucketSaying(part, all);
+      let lists = 0;
+      const sign: S3Options['sign'] = async (operation) => {
+        const signed = await bucket.sign(operation);
+        return operation.type === 'list' && lists++ === 0 && early ? early(operation) : signed;
+      };
+      let nowMs = NOW;
+      const io = { ...bucket.io, nowMs: () => nowMs };
+      const adapter = make(bucket, { sign });
+      await adapter.send(upload, multipart, last, body(1), io).catch(caught);
+      nowMs += afterMs;
+      const reply = await adapter.probe(upload, multipart, io, first);
+      return { reply, list: bucket.trace[1]?.url, types: types(bucket) };
+    };
+
+    test('is asked for while this is on its way, and used', async () => {
+      const { list, types } = await partAndList(undefined, 29_999);
+      expect(types).toEqual(['part', 'list']);
+      expect(list).toBe('https://s3/key?list&secret=2');
+    });
+
+    test('holds nothing up while it does not come', async () => {
+      const bucket = bucketSaying({});
+      const sign: S3Options['sign'] = (operation) =>
+        operation.type === 'list' ? new Promise(() => {}) : bucket.sign(operation);
+      expect(await make(bucket, { sign }).send(upload, multipart, last, body(1), bucket.io)).toEqual({});
+    });
+
+    test.each<[string, Parameters<typeof partAndList>]>([
+      ['grew old', [undefined, 30_000]],
+      ['failed', [() => Promise.reject(new TypeError('Failed to fetch'))]],
+      ['was refused', [async () => new Response('', { status: 403 })]],
+      ['was signed beside one that failed', [undefined, 0, new ProtocolFailure('unreachable', 'network', 'cut')]],
+    ])('is asked for anew where it %s', async (_, given) => {
+      const { reply, list, types } = await partAndList(...given);
+      expect(types).toEqual(['part', 'list', 'list']);
+      expect(list).toBe('https://s3/key?list&secret=3');
+      expect(reply.held).toHaveLength(3);
+    });
   });
 
   test('may be the backend’s answer as it came', async () => {

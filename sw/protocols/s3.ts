@@ -9,14 +9,15 @@ import {
   type AdapterState,
   type Io,
   ProtocolFailure,
+  type Range,
   type Reply,
   type UploadSource,
   type Verdict,
 } from './adapter.js';
 import { inParts } from './parts.js';
 import { isHtml } from './refusals.js';
-import { askS3, type S3Sign } from './s3-request.js';
-import { childText, encodeXml, type XmlElement } from './s3-xml.js';
+import { type S3Sign, type S3Step, s3Requests } from './s3-request.js';
+import { childText } from './s3-xml.js';
 
 /** No `headers` here: S3 refuses a presigned request that carries an Authorization besides. */
 export interface S3Options {
@@ -52,20 +53,21 @@ const COMPLETE_PATIENCE_MS = 120_000;
 
 interface Part {
   readonly number: number;
-  readonly sizeBytes: number;
   readonly etag: string;
+  readonly range: Range;
 }
 
 /** Makes the adapter for one backend that signs. */
 export function s3(options: S3Options): Adapter {
-  const { sign, partSize = 8_388_608, wholeBytes = partSize } = options;
+  const { partSize = 8_388_608, wholeBytes = partSize } = options;
   if (!(partSize >= SMALLEST_PART && partSize <= LARGEST_PART && wholeBytes <= LARGEST_PART)) {
     throw new RangeError(`partSize: give ${SMALLEST_PART} to ${LARGEST_PART} bytes; wholeBytes: not more.`);
   }
+  const { signed, ask, keep } = s3Requests(options.sign);
 
   /** An object under this upload's own key and of its size is this upload. */
   async function isFinished(upload: UploadSource, io: Io): Promise<boolean> {
-    const answer = await askS3(sign, upload, { type: 'head' }, io);
+    const answer = await ask(upload, { type: 'head' }, io);
     if (answer.ok && answer.header('Content-Length') === String(upload.sizeBytes)) return true;
     // Of another size is another object, or a portal's page.
     if (answer.ok && !isHtml(answer)) return false;
@@ -81,29 +83,37 @@ export function s3(options: S3Options): Adapter {
   }
 
   /** ListParts: the parts that are held in full, page by page; undefined if the upload id is not known. */
-  async function list(upload: UploadSource, state: AdapterState, io: Io): Promise<readonly Part[] | undefined> {
+  async function list(
+    upload: UploadSource,
+    state: AdapterState,
+    io: Io,
+    after?: S3Step,
+  ): Promise<readonly Part[] | undefined> {
     const { uploadId, partBytes } = gridOf(state);
     const count = partCount(upload, partBytes);
     const parts: Part[] = [];
     let last = 0;
     for (let marker = 0; ; ) {
-      const step = { type: 'list', uploadId, ...(marker > 0 && { marker }) } as const;
-      const answer = await askS3(sign, upload, step, io, { answerCharacters: LIST_CHARACTERS });
+      const step: S3Step = { type: 'list', uploadId, ...(marker > 0 && { marker }) };
+      const answer = await ask(upload, step, io, { answerCharacters: LIST_CHARACTERS, next: after });
       if (answer.gone) return undefined;
       const { xml } = answer;
       if (!answer.ok || xml?.name !== 'ListPartsResult') throw answer.failure();
       for (const element of xml.children) {
         if (element.name !== 'Part') continue;
-        const part = partOf(element);
-        if (part === undefined || part.number <= last) throw answer.failure();
-        last = part.number;
+        const number = integer(childText(element, 'PartNumber'));
+        const sizeBytes = integer(childText(element, 'Size'));
+        const etag = childText(element, 'ETag');
+        if (!(number > last && sizeBytes >= 0 && etag)) throw answer.failure();
+        last = number;
         // What is listed becomes part of the object, and some servers insist on all of it: nothing may be foreign.
-        if (part.number > count) {
-          throw new ProtocolFailure('restart', 'offset-beyond-size', `Part ${part.number} of ${count} is held.`);
+        if (number > count) {
+          throw new ProtocolFailure('restart', 'offset-beyond-size', `Part ${number} of ${count} is held.`);
         }
+        const start = (number - 1) * partBytes;
+        const end = Math.min(upload.sizeBytes, start + partBytes);
         // A part of another size is missing: the right one replaces it.
-        const end = Math.min(upload.sizeBytes, part.number * partBytes);
-        if (part.sizeBytes === end - (part.number - 1) * partBytes) parts.push(part);
+        if (sizeBytes === end - start) parts.push({ number, etag, range: [start, end] });
       }
       if (childText(xml, 'IsTruncated') !== 'true') return parts;
       const next = integer(childText(xml, 'NextPartNumberMarker'));
@@ -127,25 +137,33 @@ export function s3(options: S3Options): Adapter {
         throw new ProtocolFailure('fatal', 'too-large', `S3 takes no object of ${sizeBytes} bytes.`);
       }
       // CreateMultipartUpload. If its answer is lost, an upload without parts is left to the bucket's lifecycle rule.
-      const answer = await askS3(sign, upload, { type: 'create' }, io);
-      const uploadId = answer.ok && childText(answer.xml, 'UploadId');
-      if (!uploadId) throw answer.failure();
+      const step = { type: 'create', partBytes } as const;
+      const given = await signed(upload, step, io);
+      let { uploadId } = given;
+      if (!uploadId || typeof uploadId !== 'string') {
+        const answer = await ask(upload, step, io, {}, given);
+        uploadId = answer.ok ? childText(answer.xml, 'UploadId')?.replaceAll('&amp;', '&') : undefined;
+        if (!uploadId) throw answer.failure();
+      }
+      keep(upload, partAt(0, upload, { uploadId, partBytes }), io, given.first);
       return { state: { uploadId, partBytes }, limits: { partBytes } };
     },
 
     async probe(upload, state, io): Promise<Reply> {
       if (state['whole']) return (await isFinished(upload, io)) ? finished(upload) : { held: [] };
       const parts = await list(upload, state, io);
-      return parts === undefined ? finishedOrGone(upload, io, 'restart') : heldBy(parts, upload, state);
+      return parts === undefined ? finishedOrGone(upload, io, 'restart') : { held: parts.map(({ range }) => range) };
     },
 
     async send(upload, state, [start, end], body, io): Promise<Reply> {
       const { whole } = state;
-      const { uploadId, partBytes } = gridOf(state);
-      // UploadPart: numbers begin with 1.
-      const partNumber = Math.floor(start / partBytes) + 1;
-      const part = { type: 'part', uploadId, partNumber, sizeBytes: end - start } as const;
-      const answer = await askS3(sign, upload, whole ? { type: 'put' } : part, io, { body });
+      const { uploadId } = gridOf(state);
+      // The link would be idle while these are signed: the first part goes alone, and after the last one comes the list.
+      const next: S3Step = end < upload.sizeBytes ? partAt(end, upload, state) : { type: 'list', uploadId };
+      const also = { body, next: start === 0 || next.type === 'list' ? next : undefined };
+      const answer = await (whole
+        ? ask(upload, { type: 'put' }, io, { body })
+        : ask(upload, partAt(start, upload, state), io, also));
       // S3 says nothing but its ETag; a page is somebody else's.
       if (!answer.ok || answer.text.trim() !== '') throw answer.failure();
       return whole ? { done: true } : {};
@@ -153,18 +171,20 @@ export function s3(options: S3Options): Adapter {
 
     async complete(upload, state, io): Promise<Reply> {
       // The ETags come from the list: so none has to be kept, nor exposed by the bucket.
-      const parts = await list(upload, state, io);
+      const { uploadId, partBytes } = gridOf(state);
+      const step = { type: 'complete', uploadId } as const;
+      const parts = await list(upload, state, io, step);
       // Whatever is missing, the next question tells.
       if (parts === undefined) return finishedOrGone(upload, io, 'resync');
-      const { uploadId, partBytes } = gridOf(state);
       if (parts.length < partCount(upload, partBytes)) {
         throw new ProtocolFailure('resync', 'offset-mismatch', `The bucket holds ${parts.length} parts.`);
       }
+      // Text of an answer has no tags in it, whoever wrote it.
       const xml = parts.map(
-        ({ number, etag }) => `<Part><PartNumber>${number}</PartNumber><ETag>${encodeXml(etag)}</ETag></Part>`,
+        ({ number, etag }) => `<Part><PartNumber>${number}</PartNumber><ETag>${etag}</ETag></Part>`,
       );
       // CompleteMultipartUpload: "parts in ascending order".
-      const answer = await askS3(sign, upload, { type: 'complete', uploadId }, io, {
+      const answer = await ask(upload, step, io, {
         body: new Blob([`<CompleteMultipartUpload xmlns="${NAMESPACE}">`, ...xml, '</CompleteMultipartUpload>']),
         patienceMs: COMPLETE_PATIENCE_MS,
       });
@@ -177,7 +197,7 @@ export function s3(options: S3Options): Adapter {
     async abort(upload, state, io): Promise<void> {
       const { uploadId } = state;
       const free = async (step: { readonly type: 'abort'; readonly uploadId?: string }) => {
-        const answer = await askS3(sign, upload, step, io);
+        const answer = await ask(upload, step, io);
         // Forbidden to the signer is left to the bucket's rules: to ask again would be the same again.
         if (!answer.ok && answer.status !== 404 && answer.status !== 403) throw answer.failure();
         return answer.status !== 404;
@@ -193,25 +213,26 @@ function finished({ sizeBytes }: UploadSource): Reply {
   return { held: [[0, sizeBytes]], done: true };
 }
 
-function gridOf({ uploadId, partBytes }: AdapterState): { readonly uploadId: string; readonly partBytes: number } {
-  return { uploadId: String(uploadId), partBytes: Number(partBytes) };
+/** UploadPart: numbers begin with 1. */
+function partAt(start: number, { sizeBytes }: UploadSource, state: AdapterState): S3Step {
+  const { uploadId, partBytes } = gridOf(state);
+  const partNumber = Math.floor(start / partBytes) + 1;
+  return { type: 'part', uploadId, partNumber, sizeBytes: Math.min(partBytes, sizeBytes - start) };
+}
+
+/** As `create` has left it. */
+interface Grid {
+  readonly uploadId: string;
+  readonly partBytes: number;
+}
+
+function gridOf(state: AdapterState): Grid {
+  return state as AdapterState & Grid;
 }
 
 /** An empty file is one empty part. */
 function partCount({ sizeBytes }: UploadSource, partBytes: number): number {
   return Math.max(1, Math.ceil(sizeBytes / partBytes));
-}
-
-function heldBy(parts: readonly Part[], { sizeBytes }: UploadSource, state: AdapterState): Reply {
-  const { partBytes } = gridOf(state);
-  return { held: parts.map(({ number }) => [(number - 1) * partBytes, Math.min(sizeBytes, number * partBytes)]) };
-}
-
-function partOf(element: XmlElement): Part | undefined {
-  const number = integer(childText(element, 'PartNumber'));
-  const sizeBytes = integer(childText(element, 'Size'));
-  const etag = childText(element, 'ETag');
-  return number > 0 && sizeBytes >= 0 && etag ? { number, sizeBytes, etag } : undefined;
 }
 
 /** NaN for anything but plain digits. */
