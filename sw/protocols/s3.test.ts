@@ -274,6 +274,20 @@ describe('asking what is held', () => {
     expect(bucket.trace.map(({ answerCharacters = 0 }) => answerCharacters > 65_536)).toEqual([true, true, true]);
   });
 
+  test.each([next(0), next('x'), next(4), ' '])(
+    'goes on behind what it has read, whatever is said of that: %j',
+    async (more) => {
+      const bucket = bucketSaying(page([part(1), part(2)], more), page([part(3, 1)]));
+      expect(await probe(bucket)).toMatchObject({ held: [{}, {}, {}] });
+      expect(bucket.signed.at(-1)).toEqual({ upload, type: 'list', uploadId: 'U', marker: 2 });
+    },
+  );
+
+  test('the same page again is no list', async () => {
+    const bucket = bucketSaying(page([part(1)], next(1)), page([part(1)], next(1)));
+    expect(await probe(bucket)).toMatchObject({ verdict: 'unreachable', code: 'unexpected-answer' });
+  });
+
   test('10,000 parts are ten pages', async () => {
     const sizeBytes = 10_000 * PART;
     const pages = Array.from({ length: 10 }, (_, index) =>
@@ -289,15 +303,12 @@ describe('asking what is held', () => {
   });
 
   test.each<[string, Said]>([
-    ['a marker that stands still', page([part(1)], next(0))],
-    ['a marker that is none', page([part(1)], next('x'))],
-    ['a marker beyond the last part', page([], next(4))],
+    ['a page without parts that is not the last', page([], next(4))],
     ['comments around a key', page([part(1).replace('<Size>', '<!-- --><Size>')])],
     ['CDATA in a key', page([part(1).replace('>1<', '><![CDATA[1]]><')])],
     ['a key with a prefix', page([part(1).replaceAll('PartNumber', 's3:PartNumber')])],
     ['entities of its own', { text: `<!DOCTYPE a [<!ENTITY b "1">]>${page([part(1)]).text}` }],
     ['a part within a part', page([`<Part>${part(1)}</Part>`])],
-    ['no marker', page([part(1)], ' ')],
     ['a part twice', page([part(1), part(1)])],
     ['parts out of order', page([part(2), part(1)])],
     ['part 0', page([part(0)])],
@@ -528,7 +539,7 @@ describe('the signature', () => {
     const last = [2 * PART, 2 * PART + 1] as const;
     /** Sends the last part and asks for the list `afterMs` later; the first time that a list is to be signed, `early` speaks. */
     const partAndList = async (early: S3Options['sign'] | undefined, afterMs = 0, part: Said | Error = {}) => {
-      const bucket = bucketSaying(part, all);
+      const bucket = bucketSaying(part, all, all);
       let lists = 0;
       const sign: S3Options['sign'] = async (operation) => {
         const signed = await bucket.sign(operation);
@@ -540,13 +551,16 @@ describe('the signature', () => {
       await adapter.send(upload, multipart, last, body(1), io).catch(caught);
       nowMs += afterMs;
       const reply = await adapter.probe(upload, multipart, io, first);
-      return { reply, list: bucket.trace[1]?.url, types: types(bucket) };
+      const seen = { reply, list: bucket.trace[1]?.url, types: types(bucket) };
+      await adapter.probe(upload, multipart, io, first);
+      return { ...seen, again: bucket.trace[2]?.url };
     };
 
-    test('is asked for while this is on its way, and used', async () => {
-      const { list, types } = await partAndList(undefined, 29_999);
+    test('is asked for while this is on its way, and used once', async () => {
+      const { list, types, again } = await partAndList(undefined, 29_999);
       expect(types).toEqual(['part', 'list']);
       expect(list).toBe('https://s3/key?list&secret=2');
+      expect(again).toBe('https://s3/key?list&secret=3');
     });
 
     test('holds nothing up while it does not come', async () => {
