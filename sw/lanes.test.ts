@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest';
-import { Lanes } from './lanes.js';
+import { createLanes } from './lanes.js';
 
 const never = () => new AbortController().signal;
 
 /** Takes lanes one after another, and notes who has entered. */
 function corridor(count: number) {
-  const lanes = new Lanes(count);
+  const take = createLanes(count);
   const entered: string[] = [];
   const leave = new Map<string, () => void>();
   return {
     entered,
     async ask(name: string, extra = false, signal = never()) {
-      leave.set(name, await lanes.take(signal, extra));
+      leave.set(name, await take(signal, extra));
       entered.push(name);
     },
     async leave(name: string) {

@@ -8,33 +8,31 @@ interface Waiting {
   readonly enter: () => void;
 }
 
-export class Lanes {
-  #free: number;
-  readonly #waiting = new Set<Waiting>();
+/** Resolves with what gives the lane back. Whoever has to wait waits until `signal`, and is then rejected. */
+export type TakeLane = (signal: AbortSignal, extra: boolean) => Promise<() => void>;
 
-  constructor(count: number) {
-    this.#free = count;
+export function createLanes(count: number): TakeLane {
+  let free = count;
+  const waiting = new Set<Waiting>();
+
+  function leave(): void {
+    const line = [...waiting];
+    const next = line.find(({ extra }) => !extra) ?? line[0];
+    if (next) {
+      waiting.delete(next);
+      next.enter();
+    } else free += 1;
   }
 
-  /** Resolves with what gives the lane back. Whoever has to wait waits until `signal`, and is then rejected. */
-  async take(signal: AbortSignal, extra: boolean): Promise<() => void> {
-    if (this.#free > 0) this.#free -= 1;
+  return async (signal, extra) => {
+    if (free > 0) free -= 1;
     else {
       await abortable(signal, (enter) => {
-        const waiting = { extra, enter };
-        this.#waiting.add(waiting);
-        return () => this.#waiting.delete(waiting);
+        const own = { extra, enter };
+        waiting.add(own);
+        return () => waiting.delete(own);
       });
     }
-    return () => this.#leave();
-  }
-
-  #leave(): void {
-    const waiting = [...this.#waiting];
-    const next = waiting.find(({ extra }) => !extra) ?? waiting[0];
-    if (next) {
-      this.#waiting.delete(next);
-      next.enter();
-    } else this.#free += 1;
-  }
+    return leave;
+  };
 }

@@ -9,7 +9,7 @@ import { nextStep, type Step } from './core/planning.js';
 import { totalBytes } from './core/ranges.js';
 import type { Range } from './core/remote.js';
 import { type Decision, decide, lostTooOften, type Outage, RESTART_BUDGET, RESYNC_BUDGET } from './core/retry.js';
-import type { Lanes } from './lanes.js';
+import type { TakeLane } from './lanes.js';
 import type { Outbox } from './outbox.js';
 import { type Adapter, type AdapterState, type Io, ProtocolFailure, type Reply } from './protocols/adapter.js';
 import { bytesLost, isReadable, lastByte } from './readable.js';
@@ -31,8 +31,7 @@ export interface RunnerTools {
 export interface RunnerContext extends RunnerTools {
   readonly adapter: Adapter;
   readonly pace: Pace;
-  /** See {@link Lanes.take}. */
-  readonly lane: Lanes['take'];
+  readonly lane: TakeLane;
   /** Aborted when the user pauses or cancels; the state is then already committed. */
   readonly signal: AbortSignal;
   /** The endpoint's failures so far. */
@@ -146,7 +145,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
     if (totalBytes(record.course.held) > totalBytes(course.held)) {
       futile = 0;
       // Where larger bodies gained nothing, this one did: so it may be for all. What a question finds was a larger one's.
-      if (range) pace.shrink(cautionBytes, false);
+      if (range) pace.limitTo(cautionBytes, false);
       cautionBytes = Infinity;
     }
   }
@@ -166,7 +165,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
     const beside = (stop: AbortSignal) => lane(stop, true);
     const [first = [0, 0]] = ranges;
     const { concurrency } = context;
-    const sending = { send, lane: beside, concurrency, roomBytes: pace.chunkBytes(), signal };
+    const sending = { send, lane: beside, concurrency, roomBytes: pace.nextBytes(), signal };
     await (adapter.parts?.sendAll(ranges, sending) ?? send(first));
   }
 
@@ -237,7 +236,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
         const { maxBytes, certain } = decision;
         if (!certain && !adapter.parts) cautionBytes = maxBytes;
         else {
-          pace.shrink(maxBytes, true);
+          pace.limitTo(maxBytes, true);
           replaced = record.course.remote;
           await commit({ type: 'shrunk', maxBytes, anew: adapter.parts !== undefined });
         }
@@ -260,9 +259,9 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
 
   async function toTheEnd(): Promise<RunOutcome> {
     for (let started = false; ; started = true) {
-      const chunkBytes = pace.chunkBytes();
+      const nextBytes = pace.nextBytes();
       const ceilingBytes = Math.min(pace.ceilingBytes, cautionBytes);
-      const step = nextStep(record.course, { adapter, sizeBytes, synced, emptySent, chunkBytes, ceilingBytes });
+      const step = nextStep(record.course, { adapter, sizeBytes, synced, emptySent, nextBytes, ceilingBytes });
       const creates = step.type === 'create';
       try {
         // What is sent at once saves this commit; with a thousand small photos, commits are most of the work.

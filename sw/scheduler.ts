@@ -6,9 +6,9 @@ import { toWire } from '../src/contracts/errors.js';
 import type { WakeReason } from '../src/contracts/messages.js';
 import type { WaitReason } from '../src/contracts/upload.js';
 import type { Clock } from './clock.js';
-import { Pace } from './core/pace.js';
+import { createPace, type Pace } from './core/pace.js';
 import type { Outage } from './core/retry.js';
-import { Lanes } from './lanes.js';
+import { createLanes } from './lanes.js';
 import type { Outbox } from './outbox.js';
 import type { Adapter } from './protocols/adapter.js';
 import { type RunnerTools, runUpload } from './runner.js';
@@ -103,7 +103,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const { store, outbox, clock, adapterOf, concurrency, holdLock } = options;
   const active = new Map<string, Run>();
   const sites = new Map<string, Site>();
-  const lanes = new Lanes(concurrency);
+  const takeLane = createLanes(concurrency);
   /** Aborted when others may have come that go before those that wait for a lane. */
   let stale = new AbortController();
   /** Aborted when the loop is to look again, even if it is just about to pause. */
@@ -123,7 +123,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   };
 
   function siteOf(endpoint: string): Site {
-    const site = sites.get(endpoint) ?? { endpoint, adapter: adapterOf(endpoint), pace: new Pace() };
+    const site = sites.get(endpoint) ?? { endpoint, adapter: adapterOf(endpoint), pace: createPace() };
     sites.set(endpoint, site);
     return site;
   }
@@ -247,7 +247,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     const before = announcements;
     const lane = async (stop: AbortSignal, extra: boolean) => {
       const { recall } = own;
-      const leave = await lanes.take(recall ? AbortSignal.any([stop, recall]) : stop, extra);
+      const leave = await takeLane(recall ? AbortSignal.any([stop, recall]) : stop, extra);
       own.recall = undefined;
       if (recall) ring();
       return leave;

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { Pace } from './pace.js';
+import { createPace, type Pace } from './pace.js';
 
 /** A pace that has seen `seconds` of a link with so many bytes a second. */
 function seen(bytesPerSecond: number, seconds = 5): Pace {
-  const pace = new Pace();
+  const pace = createPace();
   pace.end(pace.begin(1), bytesPerSecond * seconds, seconds * 1000);
   return pace;
 }
@@ -19,8 +19,8 @@ function limitOf(pace: Pace, bytes: number, attempt: number): number {
 }
 
 test('with nothing known, half a mebibyte, and half a minute for its answer', () => {
-  const pace = new Pace();
-  expect(pace.chunkBytes()).toBe(524_288);
+  const pace = createPace();
+  expect(pace.nextBytes()).toBe(524_288);
   expect(pace.limitMs(pace.begin(524_288), 0)).toBe(32_000);
 });
 
@@ -31,56 +31,56 @@ test.each([
   [0.1, 65_536],
   [125_000_000, 625_000_000],
 ])('on a link of %d bytes a second a body is %d bytes', (rate, bytes) => {
-  expect(seen(rate).chunkBytes()).toBe(bytes);
+  expect(seen(rate).nextBytes()).toBe(bytes);
 });
 
 test('requests that run side by side share the link', () => {
-  const pace = new Pace();
+  const pace = createPace();
   const both = [pace.begin(1), pace.begin(1)] as const;
   for (const transfer of both) expect(pace.end(transfer, 500_000, 1000)).toBe(500_000);
   // Each had half of a megabyte a second; alone again, the next has all of it.
-  expect(pace.chunkBytes()).toBe(5_000_000);
+  expect(pace.nextBytes()).toBe(5_000_000);
   pace.begin(1);
-  expect(pace.chunkBytes()).toBe(2_500_000);
+  expect(pace.nextBytes()).toBe(2_500_000);
 });
 
 test('a long request says more than a short one', () => {
   const pace = seen(1_000_000);
   pace.end(pace.begin(1), 100, 50);
-  expect(pace.chunkBytes()).toBeGreaterThan(4_400_000);
+  expect(pace.nextBytes()).toBeGreaterThan(4_400_000);
   pace.end(pace.begin(1), 100_000, 10_000);
-  expect(pace.chunkBytes()).toBeLessThan(1_600_000);
+  expect(pace.nextBytes()).toBeLessThan(1_600_000);
 });
 
 test('a failed request says nothing of the speed, and frees its share', () => {
   const pace = seen(1_000_000);
   expect(pace.end(pace.begin(1), 0, 60_000)).toBeUndefined();
-  expect(pace.chunkBytes()).toBe(5_000_000);
+  expect(pace.nextBytes()).toBe(5_000_000);
 });
 
 test('an answer in no time at all is not infinite speed', () => {
-  const pace = new Pace();
+  const pace = createPace();
   expect(pace.end(pace.begin(1), 1000, 0)).toBe(1_000_000);
-  const back = new Pace();
+  const back = createPace();
   expect(Number.isFinite(back.end(back.begin(1), 1000, -5000))).toBe(true);
 });
 
 test('a stall says that the link is slower than thought, also where nothing was thought', () => {
   const pace = seen(1_000_000);
   pace.stalled(5_000_000, 5000);
-  expect(pace.chunkBytes()).toBe(2_500_000);
+  expect(pace.nextBytes()).toBe(2_500_000);
   // 512 KiB in 32 s would have been 16 KiB/s; half of that for 5 s is below the smallest body.
-  const unknown = new Pace();
+  const unknown = createPace();
   unknown.stalled(524_288, 32_000);
-  expect(unknown.chunkBytes()).toBe(65_536);
+  expect(unknown.nextBytes()).toBe(65_536);
 });
 
 test('no body is larger than what a 413 let through; the lowest counts', () => {
   const pace = seen(1_000_000);
-  pace.shrink(1_000_000, true);
-  pace.shrink(2_000_000, true);
+  pace.limitTo(1_000_000, true);
+  pace.limitTo(2_000_000, true);
   expect(pace.ceilingBytes).toBe(1_000_000);
-  pace.shrink(1000, true);
+  pace.limitTo(1000, true);
   passes(pace, 1000, 1000);
   expect(pace.ceilingBytes).toBe(1000);
 });
@@ -88,7 +88,7 @@ test('no body is larger than what a 413 let through; the lowest counts', () => {
 describe('a ceiling that was only guessed', () => {
   const guessed = () => {
     const pace = seen(1_000_000);
-    pace.shrink(1_000_000, false);
+    pace.limitTo(1_000_000, false);
     return pace;
   };
 
@@ -116,7 +116,7 @@ describe('a ceiling that was only guessed', () => {
       let count = 0;
       for (; pace.ceilingBytes === 1_000_000; count += 1) passes(pace, 1_000_000, 1);
       bodies.push(count);
-      pace.shrink(1_000_000, false);
+      pace.limitTo(1_000_000, false);
     }
     expect(bodies).toEqual([33, 65, 129, 257, 257, 257]);
   });
@@ -149,7 +149,7 @@ test('an answer may take twice what the link needs for its share', () => {
 });
 
 test('what others show of the link meanwhile shortens a wait that began in ignorance', () => {
-  const pace = new Pace();
+  const pace = createPace();
   const [part, other] = [pace.begin(8_000_000), pace.begin(2_000_000)] as const;
   expect(pace.limitMs(part, 0)).toBe(120_000);
   pace.end(other, 2_000_000, 2000);
@@ -157,7 +157,7 @@ test('what others show of the link meanwhile shortens a wait that began in ignor
 });
 
 test('a question is given up early at first, later with what was seen, at most after 30 s', () => {
-  const pace = new Pace();
+  const pace = createPace();
   expect([0, 1, 2, 3, 4, 9].map((attempt) => pace.probeLimitMs(attempt))).toEqual([
     2500, 5000, 10_000, 20_000, 30_000, 30_000,
   ]);
@@ -168,16 +168,16 @@ test('a question is given up early at first, later with what was seen, at most a
 });
 
 test('one slow question is forgotten by and by', () => {
-  const pace = new Pace();
+  const pace = createPace();
   pace.probed(5000);
   for (let count = 0; count < 50; count += 1) pace.probed(10);
   expect(pace.probeLimitMs(0)).toBe(2500);
 });
 
 test('a request of a few bytes says nothing of the link, not even the first one', () => {
-  const pace = new Pace();
+  const pace = createPace();
   pace.end(pace.begin(1), 1, 50);
-  expect(pace.chunkBytes()).toBe(524_288);
+  expect(pace.nextBytes()).toBe(524_288);
   expect(pace.limitMs(pace.begin(524_288), 0)).toBeLessThanOrEqual(32_000);
 });
 
@@ -191,7 +191,7 @@ test('of requests that stall together, none gets more time because another has s
 });
 
 test('nor where the speed was learned when both were under way', () => {
-  const pace = new Pace();
+  const pace = createPace();
   const [first, second, third] = [pace.begin(8_000_000), pace.begin(8_000_000), pace.begin(4_000_000)] as const;
   pace.end(third, 4_000_000, 4000);
   const limitMs = pace.limitMs(second, 0);
@@ -202,13 +202,13 @@ test('nor where the speed was learned when both were under way', () => {
 });
 
 test('bodies that begin side by side share what a link is good for, also while nothing is known of it', () => {
-  const pace = new Pace();
+  const pace = createPace();
   pace.begin(1);
-  expect(pace.chunkBytes()).toBe(262_144);
+  expect(pace.nextBytes()).toBe(262_144);
 });
 
 test('an answer counts as late after 0.7 s, or twice what the slowest question took', () => {
-  const pace = new Pace();
+  const pace = createPace();
   expect(pace.hedgeMs()).toBe(700);
   pace.probed(1000);
   expect(pace.hedgeMs()).toBe(2000);
@@ -220,9 +220,9 @@ test.each([
   ['nor in just less than a second', 65_535, 999, false],
   ['it does in a whole second', 65_535, 1000, true],
 ])('%s', (_, bytes, elapsedMs, counts) => {
-  const pace = new Pace();
+  const pace = createPace();
   pace.end(pace.begin(1), bytes, elapsedMs);
-  expect(pace.chunkBytes() !== 524_288).toBe(counts);
+  expect(pace.nextBytes() !== 524_288).toBe(counts);
 });
 
 test.each([
@@ -234,5 +234,5 @@ test.each([
 ])('a request of %s counts by its time, at least a tenth, at most seven', (_, elapsedMs, weight) => {
   const pace = seen(1_000_000_000);
   pace.end(pace.begin(1), 10_000_000 * elapsedMs, elapsedMs);
-  expect(pace.chunkBytes()).toBe(Math.floor(5 * (10_000_000_000 * weight + 1_000_000_000 * (1 - weight))));
+  expect(pace.nextBytes()).toBe(Math.floor(5 * (10_000_000_000 * weight + 1_000_000_000 * (1 - weight))));
 });

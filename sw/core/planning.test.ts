@@ -22,7 +22,7 @@ function plan({ held = [], learned = {}, remote, parts, limits = {}, creates, ..
       sizeBytes: 1000,
       synced: true,
       emptySent: false,
-      chunkBytes: 100,
+      nextBytes: 100,
       ceilingBytes: Infinity,
       ...context,
     },
@@ -47,7 +47,7 @@ test.each([
 ])('after a cancel nothing is done but to free it, %s', (_, synced) => {
   const course: Course = { ...initialCourse, state: { status: 'cancelled', atMs: 1 }, held: [[0, 1000]] };
   const context = { adapter: { limits: {}, create: () => {} }, sizeBytes: 1000, synced, emptySent: false };
-  expect(nextStep(course, { ...context, chunkBytes: 100, ceilingBytes: Infinity })).toEqual({ type: 'abort' });
+  expect(nextStep(course, { ...context, nextBytes: 100, ceilingBytes: Infinity })).toEqual({ type: 'abort' });
 });
 
 const rest = { minBytes: Number.MAX_SAFE_INTEGER };
@@ -88,7 +88,7 @@ describe('one growing prefix', () => {
       { limits: { maxBytes: 90 }, learned: { maxBytes: 30 } },
       send([0, 30]),
     ],
-    ['a chunk of less than a byte is one byte', { chunkBytes: 0 }, send([0, 1])],
+    ['a chunk of less than a byte is one byte', { nextBytes: 0 }, send([0, 1])],
     ['held in full', { held: [[0, 1000]] }, { type: 'complete' }],
     ['held beyond the end', { held: [[0, 1001]] }, { type: 'complete' }],
     ['beyond 32 bits', { sizeBytes: 2 ** 40, held: [[0, 2 ** 39]] }, send([2 ** 39, 2 ** 39 + 100])],

@@ -29,7 +29,7 @@ export interface PlanContext {
   /** An empty file has no missing byte; this says that it was sent all the same. */
   readonly emptySent: boolean;
   /** What the link is good for, and what passes it at most (see pace.ts). */
-  readonly chunkBytes: number;
+  readonly nextBytes: number;
   readonly ceilingBytes: number;
 }
 
@@ -51,7 +51,7 @@ function missing(course: Course, context: PlanContext): readonly Range[] {
   const maxBytes = Math.min(configured, course.limits.maxBytes ?? sizeBytes, context.ceilingBytes);
   const start = prefixEnd(course.held);
   if (start >= sizeBytes) return [];
-  const bytes = Math.max(1, limits.minBytes ?? 1, Math.min(context.chunkBytes, maxBytes));
+  const bytes = Math.max(1, limits.minBytes ?? 1, Math.min(context.nextBytes, maxBytes));
   // A small rest goes along: one request less, for a fifth more time.
   const end = sizeBytes - start <= Math.min(bytes * 1.2, maxBytes) ? sizeBytes : start + bytes;
   return [[start, Math.min(sizeBytes, end)]];
