@@ -33,6 +33,7 @@ export { type Ask, chunkList, chunkTest, type ListCall } from './protocols/chunk
 export { type ChunksOptions, chunks } from './protocols/chunks.js';
 export { contentHash, type Hasher } from './protocols/content-hash.js';
 export { encodeHeader } from './protocols/http.js';
+export { jsonHeader } from './protocols/json-header.js';
 export type { Fields } from './protocols/multipart-form.js';
 export { inParts } from './protocols/parts.js';
 export { type ResumableUploadOptions, resumableUpload } from './protocols/resumable-upload.js';

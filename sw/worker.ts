@@ -2,7 +2,7 @@
 //   /worker.js?endpoint=photos&status=/api/status&upload=/api/upload
 // It is part of the URL that the page registers, so it is fixed by the app's own code, like a worker's source.
 
-import { byteOffset, installBackhaul } from './index.js';
+import { byteOffset, installBackhaul, jsonHeader } from './index.js';
 
 declare const self: ServiceWorkerGlobalScope;
 
@@ -34,7 +34,7 @@ installBackhaul({
       uploadUrl: required('upload'),
       ...(pieceSize === undefined ? {} : { pieceSize }),
       ...(settleMs === undefined ? {} : { settleMs }),
-      ...(metadataHeader === null ? {} : { metadataHeader }),
+      ...(metadataHeader === null ? {} : { metadataHeader: jsonHeader(metadataHeader) }),
       ...(query.get('zero-after-last-piece') === 'done' ? { zeroAfterLastPiece: 'done' } : {}),
     }),
   },

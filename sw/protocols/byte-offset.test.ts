@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Answer, Io, ProbeContext, Range, RequestOptions, UploadSource } from './adapter.js';
 import { type ByteOffsetOptions, byteOffset } from './byte-offset.js';
+import { jsonHeader } from './json-header.js';
 
 const NOW = Date.UTC(2026, 10, 22, 12);
 const upload: UploadSource = {
@@ -354,7 +355,7 @@ describe('a body', () => {
 describe('options', () => {
   test('metadata goes along only where a header was named, as ASCII', async () => {
     const source = { ...upload, name: '猫\uD800.png', metadata: { album: '7', note: 'a\nb' } };
-    const { trace } = await send('', [0, 1000], { metadataHeader: 'X-Meta' }, source);
+    const { trace } = await send('', [0, 1000], { metadataHeader: jsonHeader('X-Meta') }, source);
     const value = trace[0]?.[1].headers?.['X-Meta'] ?? '';
     expect(value).toMatch(/^[\x21-\x7e]+$/);
     expect(JSON.parse(decodeURIComponent(value))).toEqual({
@@ -365,7 +366,7 @@ describe('options', () => {
       album: '7',
       note: 'a\nb',
     });
-    const asked = await probe(['0'], {}, { metadataHeader: 'X-Meta' });
+    const asked = await probe(['0'], {}, { metadataHeader: jsonHeader('X-Meta') });
     expect(asked.trace[0]?.[1].headers).not.toHaveProperty('X-Meta');
   });
 

@@ -34,10 +34,10 @@ export interface ByteOffsetOptions extends RequestDefaults {
    */
   readonly pieceSize?: number | 'rest';
   /**
-   * Name of a header that carries name, type and metadata as percent-encoded JSON:
-   * `{"filename": ..., "filetype": ..., "lastModified": ..., ...metadata}`. Default: none is sent; across origins the server must allow it.
+   * What goes with the bytes beside the file's id, for its name, type and metadata: {@link jsonHeader}, or headers of your
+   * own (see {@link encodeHeader}). Default: nothing does; across origins the server must allow them.
    */
-  readonly metadataHeader?: string;
+  readonly metadataHeader?: (upload: UploadSource) => Readonly<Record<string, string>>;
   /**
    * After a failure a plain server may still be writing what an older request left in the network: it is asked until
    * two answers, so many milliseconds apart, agree. Default 1000. 0 for a server that ends the older request before
@@ -109,7 +109,7 @@ export function byteOffset(options: ByteOffsetOptions): Adapter {
           ...idHeader(upload),
           'X-Start-Byte': String(start),
           'X-File-Size': String(upload.sizeBytes),
-          ...(metadataHeader && { [metadataHeader]: metadataOf(upload) }),
+          ...metadataHeader?.(upload),
         },
         body: bytes,
       });
@@ -130,12 +130,6 @@ export function byteOffset(options: ByteOffsetOptions): Adapter {
 /** `name-size-lastModified`, the id of the classic scheme. */
 function defaultFileId({ name, sizeBytes, lastModifiedMs }: UploadSource): string {
   return `${name}-${sizeBytes}-${lastModifiedMs}`;
-}
-
-/** Names as tus clients use them; `lastModified` in epoch milliseconds. The app's own come last, and win. */
-function metadataOf({ name, type, lastModifiedMs, metadata }: UploadSource): string {
-  const file = { filename: name, filetype: type, lastModified: String(lastModifiedMs) };
-  return encodeHeader(JSON.stringify({ ...file, ...metadata }));
 }
 
 /** How many bytes the answer says are held; undefined if it says something else. */

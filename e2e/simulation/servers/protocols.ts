@@ -4,7 +4,7 @@
 import { createChunkServer } from '../../../demo/server/chunk-server.js';
 import { createIetfServer } from '../../../demo/server/ietf-server.js';
 import { createUploadServer } from '../../../demo/server/upload-server.js';
-import { byteOffset, chunkList, chunks, resumableUpload, s3, tus } from '../../../sw/index.js';
+import { byteOffset, chunkList, chunks, jsonHeader, resumableUpload, s3, tus } from '../../../sw/index.js';
 import type { Adapter } from '../../../sw/protocols/adapter.js';
 import type { MemoryRequest, MemoryResponse } from '../world/exchange.js';
 import { GONE } from '../world/link.js';
@@ -74,7 +74,7 @@ const byteOffsetProtocol: Protocol = {
     byteOffset({
       statusUrl: `${ORIGIN}/api/status`,
       uploadUrl: `${ORIGIN}/api/upload`,
-      metadataHeader: 'X-File-Metadata',
+      metadataHeader: jsonHeader('X-File-Metadata'),
       pieceSize,
       settleMs: 0,
       headers,
