@@ -12,7 +12,7 @@ const parts = [
            installBackhaul({ endpoints: { photos: byteOffset({ statusUrl: '/status', uploadUrl: '/upload' }) } })`,
     // Meant to be 12,000; idb alone is 1,000 of it. Over it since uploads are freed after a cancel, read ahead, kept apart by
     // person, wiped at a sign-out, and refused with numbers.
-    budgetBytes: 12_970,
+    budgetBytes: 12_290,
   },
 ];
 
@@ -48,6 +48,7 @@ const additions = {
   shareTarget: `shareTarget(backhaul, { action: '/share', files: 'photos', endpoint: 'photos', redirect: '/?shared' })`,
   notify: `notify(backhaul, { done: () => ({ title: 'Done' }), signIn: () => ({ title: 'Sign in' }) })`,
   appBadge: `appBadge(backhaul)`,
+  checkRoom: `checkRoom(backhaul)`,
 };
 const ADDITION_BUDGET_BYTES = 1000;
 const extras = [];
@@ -80,7 +81,7 @@ function kilobytes(bytes) {
 
 function workerWith(adapter, addition = '') {
   return `
-    import { appBadge, byteOffset, chunkList, chunks, contentHash, inParts, installBackhaul, notify, resumableUpload, s3, shareTarget, tus } from './sw/index.ts';
+    import { appBadge, byteOffset, checkRoom, chunkList, chunks, contentHash, inParts, installBackhaul, notify, resumableUpload, s3, shareTarget, tus } from './sw/index.ts';
     const photos = byteOffset({ statusUrl: '/status', uploadUrl: '/upload' });
     const backhaul = installBackhaul({ endpoints: { photos${adapter ? `, other: ${adapter}` : ''} } });
     ${addition}`;

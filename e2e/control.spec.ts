@@ -21,4 +21,9 @@ test('more ids than one message takes: each is paused, and what is not here is n
   });
   expect(code).toBe('unknown-upload');
   await expect.poll(() => shown(page)).toEqual({ a: 'paused', b: 'paused' });
+  const message = await page.evaluate(async () => {
+    const id = window.lab.backhaul?.getSnapshot().uploads[0]?.id;
+    return window.lab.backhaul?.pause([id] as never).catch((error: Error) => error.message);
+  });
+  expect(message).toBe('Cannot pause "a": it is paused.');
 });

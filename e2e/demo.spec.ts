@@ -111,7 +111,7 @@ test('what finds no room is refused in words, with the numbers', async ({ launch
   await expect(page.locator('#refused-title')).toHaveText('2 files were not added');
   const needs = photos.map(
     ({ name, sizeBytes }) =>
-      `${name} Needs ${Math.ceil(sizeBytes / 1e6)} MB, less is free. Free some space, then add it again.`,
+      `${name} Needs ${Math.ceil(sizeBytes / 1e6)} MB, less is free. Free some space, then try again.`,
   );
   await expect(page.locator('#refused-list li')).toHaveText(needs);
   await inspect(page, 'refused', info.outputPath('pictures'));

@@ -38,7 +38,7 @@ test('of 20 photos of 5 MB, those that fit into 50 MB are delivered, the others 
     photos.slice(9).map(({ name }) => ({
       name,
       code: 'quota-exceeded',
-      message: `"${name}" needs 5 MB, less is free. Free some space, then add it again.`,
+      message: `"${name}" needs 5 MB, less is free. Free some space, then try again.`,
     })),
   );
   await untilDelivered(server, photos.slice(0, 9));

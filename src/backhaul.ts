@@ -1,7 +1,7 @@
 // What a page holds: one object that speaks with the worker and mirrors what it knows.
 
 import { Channel } from './channel.js';
-import { fromWire, UploadError, type WireError } from './contracts/errors.js';
+import { UploadError } from './contracts/errors.js';
 import { type Control, sharedName, type UploadEvent } from './contracts/messages.js';
 import type { UploadId, UploadSnapshot } from './contracts/upload.js';
 import { checkOptions, collect, type EnqueueOptions, sendFiles } from './enqueue.js';
@@ -164,7 +164,7 @@ export class Backhaul {
   }
 
   async #control(control: Control, ids: readonly UploadId[] | 'all' = 'all'): Promise<void> {
-    let first: WireError | undefined;
+    const refused: string[] = [];
     let left = ids;
     if (control === 'remove') {
       const gone = this.#mirror.forget(({ id }) => ids === 'all' || ids.includes(id));
@@ -172,10 +172,14 @@ export class Backhaul {
     }
     for (let from = 0; from < left.length; from += NAMED_AT_ONCE) {
       const some = left === 'all' ? left : left.slice(from, from + NAMED_AT_ONCE);
-      const { errors } = await this.#channel.send({ type: 'control', control, ids: some });
-      first ??= errors[0];
+      const reply = await this.#channel.send({ type: 'control', control, ids: some });
+      refused.push(...reply.refused);
     }
-    if (first !== undefined) throw fromWire(first);
+    const [id] = refused as UploadId[];
+    if (id === undefined) return;
+    // As it is now, which this tab may not have heard yet.
+    await this.#refresh();
+    throw inapplicable(control, id, this.#mirror.get(id));
   }
 
   async #refresh(): Promise<void> {
@@ -214,4 +218,12 @@ export class Backhaul {
         event satisfies never;
     }
   }
+}
+
+function inapplicable(control: Control, uploadId: UploadId, snapshot: UploadSnapshot | undefined): UploadError {
+  return snapshot
+    ? new UploadError('invalid-transition', `Cannot ${control} "${snapshot.name}": it is ${snapshot.status}.`, {
+        uploadId,
+      })
+    : new UploadError('unknown-upload', `No upload ${uploadId} on this device.`, { uploadId });
 }

@@ -11,7 +11,7 @@ type Enqueue = Extract<Command, { type: 'enqueue' }>;
 const options: EnqueueOptions = { endpoint: 'photos' };
 const file = (name: string, size = 3) => new File([new Uint8Array(size)], name, { type: 'image/png', lastModified: 9 });
 const accepted = (name: string): EnqueueOutcome => ({ type: 'accepted', snapshot: { name } as UploadSnapshot });
-const rejected = (code: 'file-changed' | 'quota-exceeded', message = code): EnqueueOutcome => ({
+const rejected = (code: 'file-changed' | 'quota-exceeded', message = `${code}.`): EnqueueOutcome => ({
   type: 'rejected',
   error: { code, message },
 });
@@ -209,7 +209,7 @@ describe('outcomes become handles', () => {
     expect(error).toBeInstanceOf(UploadError);
     expect(error).toMatchObject({
       code: 'file-changed',
-      message: 'file-changed (and 1 more)',
+      message: 'file-changed. (and 1 more)',
       accepted: [{ id: 'b' }],
       rejected: [
         { file: files[0], error: { code: 'file-changed' } },

@@ -127,6 +127,15 @@ describe('a listing', () => {
   });
 });
 
+test.each<UploadState>([
+  { status: 'waiting', reason: 'auth', error: { code: 'unauthorized', message: '/upload answered 401' } },
+  { status: 'failed', error: { code: 'unauthorized', message: '/upload answered 401' } },
+])('the error of one that is $status says what to do', (state) => {
+  const mirror = new Mirror('service-worker');
+  mirror.apply([upload('1', 1, state)]);
+  expect(mirror.get(id('1'))).toMatchObject({ error: { message: '/upload answered 401. Sign in, then resume.' } });
+});
+
 describe('a database that was made anew', () => {
   const waiting: UploadState = { status: 'waiting', reason: 'backoff', untilMs: 5 };
   const failed: UploadState = { status: 'failed', error: { code: 'refused', message: 'no' } };

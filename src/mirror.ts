@@ -1,7 +1,7 @@
 // This tab's copy of what the worker knows, and whoever watches it. Work per change does not grow with the queue:
 // totals are kept up to date by differences, and the list is built only when somebody reads it (invariant 12).
 
-import type { UploadError } from './contracts/errors.js';
+import { type UploadError, whole } from './contracts/errors.js';
 import {
   isPending,
   type UploadId,
@@ -79,7 +79,8 @@ export class Mirror {
   /** Takes over what is newer than what is here. */
   apply(snapshots: readonly UploadSnapshot[]): void {
     let changed = false;
-    for (const snapshot of snapshots) {
+    for (const said of snapshots) {
+      const snapshot = 'error' in said && said.error ? { ...said, error: whole(said.error) } : said;
       const before = this.#uploads.get(snapshot.id);
       const isOver = this.#gone.has(snapshot.id) || this.#vanished.has(snapshot.id);
       if (isOver || (before?.revision ?? 0) > snapshot.revision) continue;

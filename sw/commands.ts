@@ -1,20 +1,20 @@
 // What a page may ask for. Everything that arrives is `unknown` until it was parsed here; a stranger's message is
 // ignored in silence, a relative's of another version is told so.
 
-import { UploadError, type WireError } from '../src/contracts/errors.js';
+import { UploadError } from '../src/contracts/errors.js';
 import {
   type Command,
   type Control,
   type EnqueueItem,
   openEnvelope,
   type ReplyOf,
-  type WakeReason,
   WIRE_VERSION,
 } from '../src/contracts/messages.js';
 import { type Check, fits, isSize, oneOf } from '../src/contracts/shape.js';
 import { priorities } from '../src/contracts/upload.js';
 import { acceptFiles, type IntakeTools } from './intake.js';
-import type { Scheduler } from './scheduler.js';
+import { hastened, type Scheduler } from './scheduler.js';
+import { idsOf } from './store/upload-store.js';
 
 /** The page sends at most 500 files at once; more in one transaction would cost memory, not save time. */
 const MOST_ITEMS = 1000;
@@ -34,11 +34,11 @@ export function parseCommand(data: unknown): Command | undefined {
   if (envelope.wire !== WIRE_VERSION) {
     throw new UploadError(
       'version-mismatch',
-      `Wire version ${envelope.wire} of the page, ${WIRE_VERSION} of the worker. Reload the page.`,
+      `Wire version ${envelope.wire} of the page, ${WIRE_VERSION} of the worker`,
     );
   }
   const { body } = envelope;
-  if (!isCommand(body)) throw new UploadError('invalid-message', 'Not a Backhaul command.');
+  if (!isCommand(body)) throw new UploadError('invalid-message', 'The command');
   return body;
 }
 
@@ -53,13 +53,12 @@ export async function execute(command: Command, tools: CommandTools): Promise<Re
     }
     case 'list': {
       const records = await store.list(command.afterOrder, MOST_LISTED);
-      const snapshots = records.map(outbox.snapshot);
+      const snapshots = records.map(outbox.snapshotOf);
       return { snapshots, more: records.length === MOST_LISTED, bornAtMs: store.bornAtMs };
     }
     case 'control': {
       const { control, ids } = command;
-      const refused = ids === 'all' ? await applyToAll(control, tools) : await apply(control, ids, tools);
-      return { errors: await Promise.all(refused.map((id) => whyNot(control, id, tools))) };
+      return { refused: ids === 'all' ? await applyToAll(control, tools) : await apply(control, ids, tools) };
     }
     case 'clear': {
       const gone = await store.clear(command.endpoint);
@@ -76,15 +75,8 @@ export async function execute(command: Command, tools: CommandTools): Promise<Re
 
 /** Names none that it does not apply to: pausing what has completed meanwhile is no mistake, only too late. */
 async function applyToAll(control: Control, tools: CommandTools): Promise<readonly string[]> {
-  for (let afterOrder = -1; ; ) {
-    const page = await tools.store.list(afterOrder, MOST_LISTED);
-    const ids = page.map(({ id }) => id);
-    await apply(control, ids, tools);
-    // A damaged record has no order to go on from.
-    const last = page.at(-1)?.order ?? -1;
-    if (last <= afterOrder) return [];
-    afterOrder = last;
-  }
+  for await (const page of tools.store.pages()) await apply(control, idsOf(page), tools);
+  return [];
 }
 
 const eventTypes = { pause: 'paused', resume: 'resumed', cancel: 'cancelled', retry: 'retried' } as const;
@@ -103,22 +95,13 @@ async function apply(
   } else {
     const records = await store.applyAll(ids, { type: eventTypes[control], atMs: clock.now() });
     outbox.changed(...records);
-    changed = records.map(({ id }) => id);
+    changed = idsOf(records);
     if (control === 'pause' || control === 'cancel') await scheduler.stop(changed);
     else scheduler.forgive();
     void scheduler.wake('command');
   }
   const done = new Set(changed);
   return ids.filter((id) => !done.has(id));
-}
-
-async function whyNot(control: Control, uploadId: string, { store }: CommandTools): Promise<WireError> {
-  const record = await store.get(uploadId);
-  if (!record) {
-    return { code: 'unknown-upload', message: `No upload ${uploadId} on this device.`, uploadId };
-  }
-  const message = `Cannot ${control} "${record.name}": it is ${record.course.state.status}.`;
-  return { code: 'invalid-transition', message, uploadId };
 }
 
 const isText = (most: number) => (value: unknown) => typeof value === 'string' && value.length <= most;
@@ -159,7 +142,7 @@ const shapes: { readonly [Type in Command['type']]: Readonly<Record<string, Chec
   },
   clear: { endpoint: isName },
   wake: {
-    reason: oneOf(['online', 'visible', 'start', 'heartbeat', 'command', 'sync'] satisfies WakeReason[]),
+    reason: oneOf([...Object.keys(hastened), 'heartbeat', 'command'] satisfies string[]),
   },
 };
 

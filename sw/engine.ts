@@ -4,10 +4,11 @@
 import type { UploadEvent } from '../src/contracts/messages.js';
 import type { Clock } from './clock.js';
 import type { CommandTools } from './commands.js';
+import type { RoomCheck } from './intake.js';
 import { createOutbox } from './outbox.js';
 import type { Adapter } from './protocols/adapter.js';
 import { createScheduler, type HoldLock } from './scheduler.js';
-import { UploadStore } from './store/upload-store.js';
+import { createUploadStore } from './store/upload-store.js';
 
 /** Everything that the engine has from outside. */
 export interface Host {
@@ -15,10 +16,9 @@ export interface Host {
   readonly clock: Clock;
   readonly fetch: typeof fetch;
   readonly holdLock: HoldLock;
-  readonly online: () => boolean;
+  readonly isOnline: () => boolean;
   readonly newId: () => string;
-  /** What the browser says of its room. Rejects where it says nothing. */
-  readonly estimate: () => Promise<StorageEstimate>;
+  readonly room?: RoomCheck | undefined;
   readonly post: (event: UploadEvent) => void;
 }
 
@@ -40,7 +40,6 @@ export interface Engine extends CommandTools {
 }
 
 const KEEP_SETTLED_MS = 7 * 86_400_000;
-const PRUNED_AT_ONCE = 500;
 
 export function createEngine(options: EngineOptions, host: Host): Engine {
   const { endpoints, concurrency = 3, keepSettledMs = KEEP_SETTLED_MS } = options;
@@ -48,11 +47,11 @@ export function createEngine(options: EngineOptions, host: Host): Engine {
   // `photos@ann` is served like `photos`, in a line of its own.
   const adapterOf = (name: string) => adapters.get(name.replace(/@.*/s, ''));
   const outbox = createOutbox(host.post, host.clock);
-  const store = new UploadStore(host.databaseName, host.clock);
+  const store = createUploadStore(host.databaseName, host.clock);
   const tools = { ...host, store, outbox, adapterOf };
   return {
     ...tools,
     scheduler: createScheduler({ ...tools, concurrency }),
-    prune: async () => outbox.removed(await store.prune(host.clock.now() - keepSettledMs, PRUNED_AT_ONCE)),
+    prune: async () => outbox.removed(await store.prune(host.clock.now() - keepSettledMs)),
   };
 }

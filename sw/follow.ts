@@ -3,12 +3,12 @@
 
 import { openEnvelope, sharedName, type UploadEvent, WIRE_VERSION } from '../src/contracts/messages.js';
 import { isPending, type UploadSnapshot } from '../src/contracts/upload.js';
-import type { CommandTools } from './commands.js';
-import type { InstalledBackhaul } from './install.js';
+import { type InstalledBackhaul, opened } from './install.js';
+import type { Outbox } from './outbox.js';
+import type { UploadStore } from './store/upload-store.js';
 
 declare const self: ServiceWorkerGlobalScope;
 
-const LISTED_AT_ONCE = 500;
 /** The last events are told a moment after the work is over (outbox.ts). */
 const LAST_EVENTS_MS = 200;
 
@@ -21,10 +21,16 @@ export interface Situation {
   readonly signIn: boolean;
 }
 
+/** What it takes to look at all uploads. */
+export interface Listing {
+  readonly store: UploadStore;
+  readonly outbox: Outbox;
+}
+
 type Listen = (situation: Situation) => Promise<unknown> | unknown;
 
 /** What makes situations out of events. One at a time, in their order; a rejection leaves the next ones as they are. */
-export function follower(tools: Pick<CommandTools, 'store' | 'outbox'>, listen: Listen) {
+export function follower(tools: Listing, listen: Listen) {
   /** Unknown until the first event, and after a failure. */
   let known: Known | undefined;
 
@@ -59,32 +65,26 @@ export function follower(tools: Pick<CommandTools, 'store' | 'outbox'>, listen: 
 /** Calls `listen` after each change, in this worker or in one beside it, and keeps the worker alive for it. */
 export function follow(backhaul: InstalledBackhaul, listen: Listen): void {
   const name = sharedName(self.registration.scope);
-  const take = follower(backhaul, listen);
+  const { scheduler, clock, held, ...tools } = opened(backhaul);
+  const take = follower(tools, listen);
   let taken = Promise.resolve();
   new BroadcastChannel(name).onmessage = ({ data }) => {
     const envelope = openEnvelope(data);
     if (envelope?.wire === WIRE_VERSION) taken = take(envelope.body as UploadEvent);
   };
   const finished = async () => {
-    await backhaul.scheduler.idle();
-    await backhaul.clock.sleep(LAST_EVENTS_MS);
+    await scheduler.idle();
+    await clock.sleep(LAST_EVENTS_MS);
     await taken;
   };
   for (const type of ['message', 'sync'] as const) {
-    self.addEventListener(type, (event) => (event as ExtendableEvent).waitUntil(backhaul.held(finished())));
+    self.addEventListener(type, (event) => (event as ExtendableEvent).waitUntil(held(finished())));
   }
 }
 
 /** All that this device remembers, in order of acceptance. */
-export async function* everyUpload({ store, outbox }: Pick<CommandTools, 'store' | 'outbox'>) {
-  for (let afterOrder = -1; ; ) {
-    const page = await store.list(afterOrder, LISTED_AT_ONCE);
-    for (const record of page) yield outbox.snapshot(record);
-    // A damaged record has no order to go on from.
-    const last = page.at(-1)?.order ?? -1;
-    if (last <= afterOrder) return;
-    afterOrder = last;
-  }
+export async function* everyUpload({ store, outbox }: Listing) {
+  for await (const page of store.pages()) yield* page.map(outbox.snapshotOf);
 }
 
 interface Known {

@@ -5,6 +5,7 @@ import { envelope, openEnvelope, sharedName, type WakeReason, WIRE_VERSION } fro
 import { answer } from './answer.js';
 import { systemClock } from './clock.js';
 import { createEngine, type EngineOptions } from './engine.js';
+import { roomBy } from './room.js';
 import type { HoldLock, Scheduler } from './scheduler.js';
 import { holdConnection } from './store/connection-lock.js';
 
@@ -40,9 +41,9 @@ export function hostInPage(options: EngineOptions): (scope: string) => PageHost 
       clock: systemClock,
       fetch: (input, init) => fetch(input, init),
       holdLock: lockOf(name),
-      online: () => navigator.onLine,
+      isOnline: () => navigator.onLine,
       newId,
-      estimate: async () => navigator.storage.estimate(),
+      room: roomBy(async () => navigator.storage.estimate()),
       post: (event) => events.postMessage(envelope(event)),
     });
     const { scheduler } = engine;

@@ -40,4 +40,5 @@ export { type ResumableUploadOptions, resumableUpload } from './protocols/resuma
 export { type S3Options, s3 } from './protocols/s3.js';
 export type { S3Operation, S3SignedRequest } from './protocols/s3-request.js';
 export { type TusOptions, tus } from './protocols/tus.js';
+export { checkRoom } from './room.js';
 export { type ShareTargetOptions, shareTarget } from './share-target.js';

@@ -12,10 +12,21 @@ declare const self: ServiceWorkerGlobalScope;
 
 export type BackhaulOptions = EngineOptions;
 
+declare const installed: unique symbol;
+
 /** What `shareTarget()`, `notify()` and `appBadge()` take. What is in it is theirs, and may change in any version. */
-export interface InstalledBackhaul extends Engine {
+export interface InstalledBackhaul {
+  readonly [installed]: true;
+}
+
+/** What is in an {@link InstalledBackhaul}. */
+export interface Installed extends Engine {
   /** For `waitUntil`: see {@link hold}. */
   readonly held: (work: Promise<void>) => Promise<boolean>;
+}
+
+export function opened(backhaul: InstalledBackhaul): Installed {
+  return backhaul as unknown as Installed;
 }
 
 /**
@@ -31,10 +42,8 @@ export function installBackhaul(options: BackhaulOptions): InstalledBackhaul {
     clock: systemClock,
     fetch: (input, init) => fetch(input, init),
     holdLock: (task) => navigator.locks.request(name, task),
-    online: () => navigator.onLine,
+    isOnline: () => navigator.onLine,
     newId: () => crypto.randomUUID(),
-    // No `navigator.storage` in WebKitGTK.
-    estimate: async () => navigator.storage.estimate(),
     post: (event) => channel.postMessage(envelope(event)),
   });
   const updated = watchForUpdate(self.registration, self.serviceWorker);
@@ -61,7 +70,8 @@ export function installBackhaul(options: BackhaulOptions): InstalledBackhaul {
   });
   // A worker that was stopped begins here again. One that only installs must not drive: an older one may.
   if (self.serviceWorker?.state === 'activated') void start(engine, 'start');
-  return { ...engine, held };
+  const all: Installed = Object.assign(engine, { held });
+  return all as unknown as InstalledBackhaul;
 }
 
 async function start(engine: Engine, reason: 'start' | 'sync'): Promise<void> {

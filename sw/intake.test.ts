@@ -3,6 +3,7 @@
 
 import 'fake-indexeddb/auto';
 import { expect, test } from 'vitest';
+import { recordOf } from '../e2e/engine/record-of.js';
 import { UploadError } from '../src/contracts/errors.js';
 import type { UploadEvent } from '../src/contracts/messages.js';
 import type { UploadSnapshot } from '../src/contracts/upload.js';
@@ -10,14 +11,15 @@ import { systemClock } from './clock.js';
 import { acceptFiles, type IntakeTools } from './intake.js';
 import { createOutbox } from './outbox.js';
 import { byteOffset } from './protocols/byte-offset.js';
-import { UploadStore } from './store/upload-store.js';
+import { roomBy } from './room.js';
+import { createUploadStore } from './store/upload-store.js';
 
 const LARGE = 600_000;
 let databases = 0;
 
-function tools(estimate: IntakeTools['estimate'] = async () => ({})) {
+function tools(estimate: () => Promise<StorageEstimate> = async () => ({})) {
   databases += 1;
-  const store = new UploadStore(`intake-${databases}`, systemClock);
+  const store = createUploadStore(`intake-${databases}`, systemClock);
   const events: UploadEvent[] = [];
   let flush = () => {};
   const outbox = createOutbox((event) => void events.push(event), {
@@ -32,7 +34,7 @@ function tools(estimate: IntakeTools['estimate'] = async () => ({})) {
     store,
     outbox,
     clock: systemClock,
-    estimate,
+    room: roomBy(estimate),
     newId: () => {
       ids += 1;
       return `id-${ids}`;
@@ -91,7 +93,7 @@ test.each([10, 100_000, LARGE])(
     deliverAtOnce(world);
     const outcomes = await acceptFiles(enqueue({ name: 'a', file: blob(size) }), world.intake);
     expect(outcomes).toMatchObject([{ type: 'accepted' }]);
-    expect(await world.store.get('id-1')).toMatchObject({ course: { state: { status: 'completed' } } });
+    expect(await recordOf(world.store, 'id-1')).toMatchObject({ course: { state: { status: 'completed' } } });
     expect((await world.shown()).get('a')).toMatchObject({ status: 'completed' });
   },
 );
@@ -267,7 +269,7 @@ test('what does not fit beside the others is refused with numbers', async () => 
       type: 'rejected',
       error: {
         code: 'quota-exceeded',
-        message: '"c.bin" needs 2 MB, 1 MB free. Free some space, then add it again.',
+        message: '"c.bin" needs 2 MB, 1 MB free',
       },
     },
   ]);
@@ -276,11 +278,11 @@ test('what does not fit beside the others is refused with numbers', async () => 
 test('the same file again needs no room', async () => {
   const { intake } = tools();
   await acceptFiles(filesOf('a.bin'), intake);
-  const again = await acceptFiles(filesOf('a.bin', 'b.bin'), { ...intake, estimate: room(0) });
+  const again = await acceptFiles(filesOf('a.bin', 'b.bin'), { ...intake, room: roomBy(room(0)) });
   expect(again).toMatchObject([{ type: 'accepted' }, { type: 'rejected', error: { code: 'quota-exceeded' } }]);
 });
 
-test.each<[string, IntakeTools['estimate']]>([
+test.each<[string, () => Promise<StorageEstimate>]>([
   ['is missing', async () => Promise.reject(new TypeError('navigator.storage is undefined'))],
   ['never answers', () => new Promise(() => {})],
   ['says nothing', async () => ({})],

@@ -4,12 +4,12 @@
 import { type ErrorCode, toWire, UploadError } from '../src/contracts/errors.js';
 import type { Command, EnqueueItem, EnqueueOutcome } from '../src/contracts/messages.js';
 import type { UploadId } from '../src/contracts/upload.js';
-import { type Clock, within } from './clock.js';
+import type { Clock } from './clock.js';
 import type { Outbox } from './outbox.js';
 import type { Adapter } from './protocols/adapter.js';
 import { bytesLost, isReadable, lastByte, read } from './readable.js';
 import type { UploadRecord } from './store/schema.js';
-import type { NewUpload, UploadStore } from './store/upload-store.js';
+import { idsOf, type NewUpload, type UploadStore } from './store/upload-store.js';
 import { unknownEndpoint } from './unknown-endpoint.js';
 
 type Enqueue = Extract<Command, { type: 'enqueue' }>;
@@ -22,17 +22,19 @@ const VERIFIED_BYTES = 524_288;
 /** Up to here bytes are stored as an ArrayBuffer: 1.5 times faster than a Blob row for 10 kB files. */
 const INLINE_BYTES = 65_536;
 
-/** Chromium reports this much as free whatever is (its guard against fingerprinting), so no more can be read from it. */
-const REPORTED_AT_MOST_BYTES = 10 * 2 ** 30;
-/** An estimate takes 1 ms; one that has not come by then is not waited for. A guess. */
-const ESTIMATE_LIMIT_MS = 1000;
+/** What there is no room for is an error in its place. */
+export type RoomCheck = (
+  uploads: readonly (NewUpload | UploadError)[],
+  tools: IntakeTools,
+) => Promise<readonly (NewUpload | UploadError)[]>;
 
 export interface IntakeTools {
   readonly store: UploadStore;
   readonly outbox: Outbox;
   readonly clock: Clock;
   readonly newId: () => string;
-  readonly estimate: () => Promise<StorageEstimate>;
+  /** Refuses what finds no room; absent, or without an answer: storing it will tell. */
+  room?: RoomCheck | undefined;
   /** What serves an endpoint of that name. */
   readonly adapterOf: (endpoint: string) => Adapter | undefined;
 }
@@ -40,11 +42,8 @@ export interface IntakeTools {
 /** One outcome for each item, in their order. What is `accepted` is durable. */
 export async function acceptFiles(command: Enqueue, tools: IntakeTools): Promise<readonly EnqueueOutcome[]> {
   if (!tools.adapterOf(command.endpoint)) throw unknownEndpoint(command.endpoint);
-  const [freeBytes, ...made] = await Promise.all([
-    roomFor(tools),
-    ...command.items.map((item) => prepare(item, command, tools)),
-  ]);
-  const prepared = await withinRoom(made, freeBytes, tools.store);
+  const made = await Promise.all(command.items.map((item) => prepare(item, command, tools)));
+  const prepared = (await tools.room?.(made, tools)) ?? made;
   const good = prepared.filter((upload): upload is NewUpload => !(upload instanceof UploadError));
   const stored = await storeBatch(good, tools);
   return prepared.map((upload) => {
@@ -52,38 +51,8 @@ export async function acceptFiles(command: Enqueue, tools: IntakeTools): Promise
     const result = upload instanceof UploadError ? upload : (stored.shift() as UploadRecord | UploadError);
     return result instanceof UploadError
       ? { type: 'rejected', error: toWire(result) }
-      : { type: 'accepted', snapshot: tools.outbox.snapshot(result) };
+      : { type: 'accepted', snapshot: tools.outbox.snapshotOf(result) };
   });
-}
-
-/** Bytes that are free; Infinity where that cannot be known. A hint: what it lets in may still find no room. */
-async function roomFor({ estimate, clock }: IntakeTools): Promise<number> {
-  const { quota = Infinity, usage = 0 } = await within<StorageEstimate>(
-    estimate().catch(() => ({})),
-    ESTIMATE_LIMIT_MS,
-    clock,
-    {},
-  );
-  return quota - usage < REPORTED_AT_MOST_BYTES ? quota - usage : Infinity;
-}
-
-/** Refuses, in their order, those for which the others leave no room. One that is here already needs none. */
-async function withinRoom(
-  uploads: readonly (NewUpload | UploadError)[],
-  freeBytes: number,
-  store: UploadStore,
-): Promise<readonly (NewUpload | UploadError)[]> {
-  let leftBytes = freeBytes;
-  const checked: (NewUpload | UploadError)[] = [];
-  for (const upload of uploads) {
-    if (upload instanceof UploadError) checked.push(upload);
-    else if (upload.sizeBytes <= leftBytes) {
-      leftBytes -= upload.sizeBytes;
-      checked.push(upload);
-    } else if (await store.knows(upload)) checked.push(upload);
-    else checked.push(noRoom(upload, `${Math.max(0, Math.floor(leftBytes / 1e6))} MB free`));
-  }
-  return checked;
 }
 
 async function prepare(
@@ -91,7 +60,7 @@ async function prepare(
   { endpoint, metadata, priority }: Enqueue,
   { clock, newId }: IntakeTools,
 ): Promise<NewUpload | UploadError> {
-  if (!(file instanceof Blob)) return refuse('not-a-file', name, 'is no File or Blob.');
+  if (!(file instanceof Blob)) return refuse('not-a-file', name);
   try {
     const bytes = sizeBytes <= INLINE_BYTES ? await read(file, clock) : file;
     if (!bytes) return unreadable(name, 'too slow');
@@ -136,7 +105,7 @@ async function verify(
   { store, outbox, clock }: IntakeTools,
 ): Promise<(UploadRecord | UploadError)[]> {
   const doubtful = added.filter(({ sizeBytes, course }) => sizeBytes >= VERIFIED_BYTES && !course.tried);
-  const blobs = await store.bytesOf(doubtful.map(({ id }) => id));
+  const blobs = await store.bytesOf(idsOf(doubtful));
   const lost = new Map<string, UploadRecord>();
   await Promise.all(
     doubtful.map(async (record, index) => {
@@ -150,7 +119,7 @@ async function verify(
   );
   outbox.changed(...added.map((item) => lost.get(item.id) ?? item));
   // Of new ones nothing was promised yet. A twin may have been accepted before: it stays, and says so.
-  outbox.removed(await store.remove(uploads.map(({ id }) => id).filter((id) => lost.has(id))));
+  outbox.removed(await store.remove(idsOf(uploads).filter((id) => lost.has(id))));
   return added.map((item) => (lost.has(item.id) ? changed(item.name) : item));
 }
 
@@ -169,8 +138,8 @@ async function blame(upload: NewUpload, cause: unknown, clock: Clock): Promise<U
 }
 
 /** Rounded apart, so that what is needed always reads as more than what is free. */
-function noRoom({ name, sizeBytes }: NewUpload, free: string, cause?: unknown): UploadError {
-  const what = `needs ${Math.ceil(sizeBytes / 1e6)} MB, ${free}. Free some space, then add it again.`;
+export function noRoom({ name, sizeBytes }: NewUpload, free: string, cause?: unknown): UploadError {
+  const what = ` needs ${Math.ceil(sizeBytes / 1e6)} MB, ${free}`;
   return refuse('quota-exceeded', name, what, cause);
 }
 
@@ -178,15 +147,13 @@ function noRoom({ name, sizeBytes }: NewUpload, free: string, cause?: unknown): 
 function unreadable(name: string, cause: unknown): UploadError {
   const reason = cause instanceof Error ? cause.name : cause;
   if (reason === 'NotReadableError') return changed(name);
-  return reason === 'NotFoundError'
-    ? refuse('file-missing', name, 'was moved or deleted. Add it again.')
-    : refuse('file-unreadable', name, `could not be read (${reason}). Let the browser open it, then add it again.`);
+  return reason === 'NotFoundError' ? refuse('file-missing', name) : refuse('file-unreadable', name, ` (${reason})`);
 }
 
 function changed(name: string): UploadError {
-  return refuse('file-changed', name, 'changed before it was stored. Add it again.');
+  return refuse('file-changed', name);
 }
 
-function refuse(code: ErrorCode, name: string, what: string, cause?: unknown): UploadError {
-  return new UploadError(code, `"${name}" ${what}`, { cause });
+function refuse(code: ErrorCode, name: string, what = '', cause?: unknown): UploadError {
+  return new UploadError(code, `"${name}"${what}`, { cause });
 }

@@ -2,9 +2,8 @@
 // notification, which the next one replaces. The words are the app's; nothing of an upload decides what a click opens.
 
 import type { UploadSnapshot } from '../src/contracts/upload.js';
-import type { CommandTools } from './commands.js';
-import { everyUpload, follow, type Situation } from './follow.js';
-import type { InstalledBackhaul } from './install.js';
+import { everyUpload, follow, type Listing, type Situation } from './follow.js';
+import { type InstalledBackhaul, opened } from './install.js';
 
 declare const self: ServiceWorkerGlobalScope;
 
@@ -51,7 +50,7 @@ export function notify(backhaul: InstalledBackhaul, options: NotifyOptions): voi
   // iOS has none before the app is on the home screen.
   const permission = () => (typeof Notification === 'undefined' ? 'denied' : Notification.permission);
   const desk = { registration, clients, permission };
-  follow(backhaul, (situation) => tell(situation, options, desk, backhaul));
+  follow(backhaul, (situation) => tell(situation, options, desk, opened(backhaul)));
   self.addEventListener('notificationclick', (event) => {
     if (event.notification.tag !== TAG) return;
     event.notification.close();
@@ -64,7 +63,7 @@ export async function tell(
   { snapshots, pending, signIn }: Situation,
   { done, signIn: askToSignIn, enabled = () => true }: NotifyOptions,
   { registration, clients, permission }: Desk,
-  tools: Pick<CommandTools, 'store' | 'outbox'>,
+  tools: Listing,
 ): Promise<void> {
   // What a user has ended needs no word.
   const over = pending === 0 && snapshots.some(({ status }) => ['completed', 'failed', 'lost'].includes(status));
@@ -87,7 +86,7 @@ export async function open(url: string, { registration, clients }: Desk): Promis
 }
 
 /** What was delivered since the queue was last empty; and all that needs the user. */
-export async function lastBatch(tools: Pick<CommandTools, 'store' | 'outbox'>): Promise<FinishedBatch> {
+export async function lastBatch(tools: Listing): Promise<FinishedBatch> {
   const completed: Extract<UploadSnapshot, { status: 'completed' }>[] = [];
   let failed = 0;
   for await (const upload of everyUpload(tools)) {

@@ -89,7 +89,7 @@ test('nothing is not a message', async () => {
 
 test('a page sees the state, not what it is made of', () => {
   const { outbox } = outboxOf();
-  const snapshot = outbox.snapshot(record('a', 3, { held: [[0, 40]], state: { status: 'waiting', reason: 'auth' } }));
+  const snapshot = outbox.snapshotOf(record('a', 3, { held: [[0, 40]], state: { status: 'waiting', reason: 'auth' } }));
   expect(snapshot).toEqual({
     id: 'a',
     endpoint: 'photos',
@@ -110,20 +110,20 @@ test('a page sees the state, not what it is made of', () => {
 
 test('a completed upload has all its bytes, whatever was counted', () => {
   const { outbox } = outboxOf();
-  expect(outbox.snapshot(record('a', 1, { state: { status: 'completed', atMs: 1 } })).acknowledgedBytes).toBe(100);
+  expect(outbox.snapshotOf(record('a', 1, { state: { status: 'completed', atMs: 1 } })).acknowledgedBytes).toBe(100);
 });
 
 test('speed and time to go are told while there is speed', () => {
   const { outbox } = outboxOf();
   const uploading = record('a', 1, { held: [[0, 40]], state: { status: 'uploading' } });
   outbox.speed('a', 20);
-  expect(outbox.snapshot(uploading)).toMatchObject({ bytesPerSecond: 20, remainingMs: 3000 });
+  expect(outbox.snapshotOf(uploading)).toMatchObject({ bytesPerSecond: 20, remainingMs: 3000 });
   outbox.speed('a', undefined);
-  expect(outbox.snapshot(uploading)).not.toHaveProperty('bytesPerSecond');
+  expect(outbox.snapshotOf(uploading)).not.toHaveProperty('bytesPerSecond');
 });
 
 test('everything that is published can be cloned, and is JSON', () => {
   const { outbox } = outboxOf();
-  const snapshot = outbox.snapshot(record('a', 1));
+  const snapshot = outbox.snapshotOf(record('a', 1));
   expect(structuredClone(snapshot)).toEqual(snapshot);
 });

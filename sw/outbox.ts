@@ -18,14 +18,14 @@ export interface Outbox {
   removed(ids: readonly UploadId[]): void;
   tick(): void;
   /** What a page may see of a record. */
-  snapshot(record: UploadRecord): UploadSnapshot;
+  snapshotOf(record: UploadRecord): UploadSnapshot;
 }
 
 export function createOutbox(post: (event: UploadEvent) => void, clock: Clock): Outbox {
   const unsaid = new Map<string, UploadRecord>();
   const speeds = new Map<string, number>();
 
-  function snapshot(record: UploadRecord): UploadSnapshot {
+  function snapshotOf(record: UploadRecord): UploadSnapshot {
     const { course, fingerprint: _, turn: __, ...info } = record;
     const { state, held } = course;
     const { id, sizeBytes } = info;
@@ -39,7 +39,7 @@ export function createOutbox(post: (event: UploadEvent) => void, clock: Clock): 
   }
 
   function flush(): void {
-    const snapshots = [...unsaid.values()].map(snapshot);
+    const snapshots = [...unsaid.values()].map(snapshotOf);
     unsaid.clear();
     if (snapshots.length > 0) post({ type: 'changed', snapshots });
   }
@@ -61,6 +61,6 @@ export function createOutbox(post: (event: UploadEvent) => void, clock: Clock): 
       if (ids.length > 0) post({ type: 'removed', ids });
     },
     tick: () => post({ type: 'tick' }),
-    snapshot,
+    snapshotOf,
   };
 }

@@ -27,9 +27,5 @@ export function lastByte(bytes: Blob): Blob {
 
 /** What is said of an upload whose bytes are not there, or cannot be read. */
 export function bytesLost({ id: uploadId, name }: UploadRecord): WireError {
-  return {
-    code: 'bytes-lost',
-    message: `The browser lost "${name}". Add it again: it goes on where it stands.`,
-    uploadId,
-  };
+  return { code: 'bytes-lost', message: `"${name}"`, uploadId };
 }

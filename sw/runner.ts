@@ -22,7 +22,7 @@ export interface RunnerTools {
   readonly outbox: Outbox;
   readonly clock: Clock;
   readonly fetch: typeof fetch;
-  readonly online: () => boolean;
+  readonly isOnline: () => boolean;
   /** Most requests at once. */
   readonly concurrency: number;
 }
@@ -162,11 +162,8 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
       emptySent = sizeBytes === 0;
       await replied(reply, range);
     };
-    const beside = (stop: AbortSignal) => lane(stop, true);
     const [first = [0, 0]] = ranges;
-    const { concurrency } = context;
-    const sending = { send, lane: beside, concurrency, roomBytes: pace.nextBytes(), signal };
-    await (adapter.parts?.sendAll(ranges, sending) ?? send(first));
+    await (adapter.parts?.sendAll(ranges, { ...context, send, roomBytes: pace.nextBytes() }) ?? send(first));
   }
 
   async function take(step: Step): Promise<void> {
@@ -209,7 +206,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
     const decision = decide(failure, {
       nowMs,
       random: () => clock.random(),
-      online: context.online(),
+      online: context.isOnline(),
       own: { attempt, sinceMs: failingSinceMs ?? nowMs },
       shared: context.outage(),
       resyncs: futile,
@@ -294,9 +291,5 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
 /** A hook of the app (`fileId`), or an adapter, has thrown: to try again would be the same again. */
 function mistake(cause: unknown): ProtocolFailure | undefined {
   if (cause instanceof UploadError || cause instanceof Ended) return undefined;
-  return new ProtocolFailure(
-    'fatal',
-    'invalid-option',
-    `The protocol threw ${toWire(cause).message}. Correct it, then retry.`,
-  );
+  return new ProtocolFailure('fatal', 'invalid-option', `The protocol threw ${toWire(cause).message}`);
 }

@@ -71,7 +71,7 @@ const passing: readonly WaitReason[] = [...dead, 'locked'];
 /** The user is back, perhaps from signing in. */
 const personal: readonly WaitReason[] = [...passing, 'auth'];
 /** Waits that a wake-up cuts short. Retry-After never is: the server asked for it. */
-const hastened: Readonly<Partial<Record<WakeReason, readonly WaitReason[]>>> = {
+export const hastened: Readonly<Partial<Record<WakeReason, readonly WaitReason[]>>> = {
   online: passing,
   sync: passing,
   start: personal,

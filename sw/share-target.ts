@@ -5,7 +5,7 @@
 import { type ErrorCode, toWire, UploadError } from '../src/contracts/errors.js';
 import { type EnqueueItem, type EnqueueOutcome, envelope, type ReplyOf } from '../src/contracts/messages.js';
 import { type CommandTools, execute, NAME_CHARACTERS, parseCommand } from './commands.js';
-import type { InstalledBackhaul } from './install.js';
+import { type InstalledBackhaul, opened } from './install.js';
 
 declare const self: ServiceWorkerGlobalScope;
 
@@ -41,12 +41,13 @@ const TEXT_CHARACTERS = 1000;
  * `fetch`: what it answers is hidden from those. Accepted uploads carry `shared: 'true'` in their metadata.
  */
 export function shareTarget(backhaul: InstalledBackhaul, options: ShareTargetOptions): void {
+  const engine = opened(backhaul);
   const base = self.location.href;
   const action = new URL(options.action, base);
   self.addEventListener('fetch', (event) => {
     if (!isShare(event.request, action)) return;
     event.stopImmediatePropagation();
-    const said = takeIn(event.request, options, backhaul);
+    const said = takeIn(event.request, options, engine);
     event.respondWith(
       said.then((words) => {
         const target = new URL(options.redirect, base);
@@ -55,7 +56,7 @@ export function shareTarget(backhaul: InstalledBackhaul, options: ShareTargetOpt
         return Response.redirect(target, 303);
       }),
     );
-    event.waitUntil(backhaul.held(said.then(() => backhaul.scheduler.idle())));
+    event.waitUntil(engine.held(said.then(() => engine.scheduler.idle())));
   });
 }
 

@@ -3,5 +3,5 @@
 import { UploadError } from '../src/contracts/errors.js';
 
 export function unknownEndpoint(name: string): UploadError {
-  return new UploadError('unknown-endpoint', `No endpoint "${name}" in installBackhaul(). Correct it, then retry.`);
+  return new UploadError('unknown-endpoint', `"${name}"`);
 }

@@ -2,7 +2,7 @@
 //   /worker.js?endpoint=photos&status=/api/status&upload=/api/upload
 // It is part of the URL that the page registers, so it is fixed by the app's own code, like a worker's source.
 
-import { byteOffset, installBackhaul, jsonHeader } from './index.js';
+import { byteOffset, checkRoom, installBackhaul, jsonHeader } from './index.js';
 
 declare const self: ServiceWorkerGlobalScope;
 
@@ -27,7 +27,7 @@ const pieceSize = optionalNumber('piece-size');
 const settleMs = optionalNumber('settle-ms');
 const metadataHeader = query.get('metadata-header');
 
-installBackhaul({
+const backhaul = installBackhaul({
   endpoints: {
     [required('endpoint')]: byteOffset({
       statusUrl: required('status'),
@@ -39,6 +39,7 @@ installBackhaul({
     }),
   },
 });
+checkRoom(backhaul);
 
 // Nobody else is in this worker, so a new version of it may take over at once.
 self.addEventListener('install', () => void self.skipWaiting());

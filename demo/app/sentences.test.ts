@@ -104,10 +104,10 @@ describe('one photo', () => {
 
   it('says how much room a file needs, and how much there is', () => {
     const refusal = (message: string) => errorWords(new UploadError('quota-exceeded', message));
-    expect(refusal('"a "needs b.jpg" needs 812 MB, 430 MB free. Free some space, then add it again.')).toBe(
-      'Needs 812 MB, 430 MB free. Free some space, then add it again.',
+    expect(refusal('"a "needs b.jpg" needs 812 MB, 430 MB free. Free some space, then try again.')).toBe(
+      'Needs 812 MB, 430 MB free. Free some space, then try again.',
     );
-    expect(refusal('No room on this device. Free some space, then retry.')).toMatch(/^No room/);
+    expect(refusal('No room on this device. Free some space, then try again.')).toMatch(/^No room/);
   });
 
   it('falls back to the message of an error that it has no better words for', () => {

@@ -3,7 +3,7 @@
 
 import { systemClock } from '../../sw/clock.js';
 import type { UploadRecord } from '../../sw/store/schema.js';
-import { UploadStore } from '../../sw/store/upload-store.js';
+import { createUploadStore } from '../../sw/store/upload-store.js';
 import { Life } from '../engine/life.js';
 import { VirtualTime } from '../engine/virtual-time.js';
 import { itemOf, startWorker, type TestWorker } from '../engine/worker.js';
@@ -91,7 +91,7 @@ class Delivery {
   readonly #lines: (() => string)[] = [];
   readonly #complaints: string[] = [];
   readonly #databaseName = `conformance-${runs}`;
-  readonly #store = new UploadStore(this.#databaseName, systemClock);
+  readonly #store = createUploadStore(this.#databaseName, systemClock);
   #lives = 0;
   #accepted = false;
   #cancelled = false;

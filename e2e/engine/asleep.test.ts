@@ -3,6 +3,7 @@
 
 import { expect, test } from 'vitest';
 import type { Adapter } from '../../sw/protocols/adapter.js';
+import { recordOf } from './record-of.js';
 import { SlowLink, sendOver } from './slow-link.js';
 import { VirtualTime } from './virtual-time.js';
 
@@ -35,7 +36,7 @@ async function fallAsleep() {
 }
 
 const statusOf = async ({ store }: Awaited<ReturnType<typeof fallAsleep>>['engine']) =>
-  (await store.get('a'))?.course.state.status;
+  (await recordOf(store, 'a'))?.course.state.status;
 
 test.each([
   ['8 hours later', EIGHT_HOURS],
@@ -62,6 +63,6 @@ test('a request that has not is noticed as a dead one is, and the link is as goo
   expect(time.now() - wokenAtMs).toBeLessThan(15_000);
   // It stalled: half of what was known, as after any stall.
   expect(sent().at(-1)?.bytes).toBeGreaterThan(MB);
-  expect((await engine.store.get('a'))?.course.attempt).toBe(0);
+  expect((await recordOf(engine.store, 'a'))?.course.attempt).toBe(0);
   await time.until('delivered', async () => (await statusOf(engine)) === 'completed', 60_000);
 });

@@ -237,8 +237,12 @@ test('a batch is whatever overlaps, whichever was first to end', async () => {
   let page = snapshots.map((snapshot, order) => ({ ...snapshot, order }));
   const tools = {
     ...engine,
-    store: { list: async () => page.splice(0) },
-    outbox: { snapshot: (record: unknown) => record },
+    store: {
+      async *pages() {
+        yield page;
+      },
+    },
+    outbox: { snapshotOf: (record: unknown) => record },
   } as unknown as typeof engine;
   expect(await lastBatch(tools)).toEqual({ delivered: 3, failed: 1 });
   page = [];

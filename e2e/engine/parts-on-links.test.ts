@@ -4,6 +4,7 @@
 import { expect, test } from 'vitest';
 import type { Adapter, Range } from '../../sw/protocols/adapter.js';
 import { inParts } from '../../sw/protocols/parts.js';
+import { recordOf } from './record-of.js';
 import { SlowLink, sendOver } from './slow-link.js';
 import { VirtualTime } from './virtual-time.js';
 
@@ -26,7 +27,7 @@ async function partsOn(bytesPerSecond: number, sizeBytes: number) {
   };
   const engine = await sendOver(link, time, parts, sizeBytes);
   const delivery = () =>
-    time.until('delivery', async () => (await engine.store.get('a'))?.course.state.status === 'completed');
+    time.until('delivery', async () => (await recordOf(engine.store, 'a'))?.course.state.status === 'completed');
   return { time, link, delivery };
 }
 

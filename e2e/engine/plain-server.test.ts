@@ -274,7 +274,7 @@ describe('refusals', () => {
     await time.until('parked', async () => (await named('a.bin')).status === 'waiting');
     server.fault = () => undefined;
     const { id } = await named('a.bin');
-    expect(await worker.send({ type: 'control', control: 'resume', ids: [id] })).toEqual({ errors: [] });
+    expect(await worker.send({ type: 'control', control: 'resume', ids: [id] })).toEqual({ refused: [] });
     await delivery(file);
   });
 

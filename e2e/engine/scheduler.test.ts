@@ -5,6 +5,7 @@ import { UploadError } from '../../src/contracts/errors.js';
 import { createEngine, type Engine, type Host } from '../../sw/engine.js';
 import { ProtocolFailure } from '../../sw/index.js';
 import type { Adapter, Io, ProbeContext } from '../../sw/protocols/adapter.js';
+import { recordOf } from './record-of.js';
 import { VirtualTime } from './virtual-time.js';
 import { itemOf } from './worker.js';
 
@@ -37,8 +38,7 @@ function engineWith(host: Partial<Host> = {}, adapter: Partial<Adapter> = {}) {
       clock: time,
       fetch,
       holdLock: (task) => task(),
-      online: () => true,
-      estimate: async () => ({}),
+      isOnline: () => true,
       newId: () => crypto.randomUUID(),
       post: (event) => void events.push(event),
       ...host,
@@ -67,7 +67,7 @@ const slowly: Adapter['send'] = async (_upload, _state, _range, _bytes, io) => {
   return {};
 };
 
-const statusOf = async (engine: Engine, id: string) => (await engine.store.get(id))?.course.state.status;
+const statusOf = async (engine: Engine, id: string) => (await recordOf(engine.store, id))?.course.state.status;
 
 describe('a wake-up', () => {
   test.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20])(

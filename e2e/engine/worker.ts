@@ -6,6 +6,7 @@ import type { UploadSnapshot } from '../../src/contracts/upload.js';
 import { type Clock, systemClock } from '../../sw/clock.js';
 import { execute, parseCommand } from '../../sw/commands.js';
 import { createEngine, type Engine, type EngineOptions } from '../../sw/engine.js';
+import { roomBy } from '../../sw/room.js';
 import { Life } from './life.js';
 
 /** Locks as a browser has them: one holder a name, the next in line when it is done or dead. */
@@ -41,9 +42,9 @@ export function startWorker(options: TestWorkerOptions): TestWorker {
         sleep: (ms, signal) => life.cross(clock.sleep(ms, signal)),
       },
       fetch: life.fetch,
-      online,
+      isOnline: online,
       newId: () => crypto.randomUUID(),
-      estimate: options.estimate ?? (async () => ({})),
+      room: options.estimate && roomBy(options.estimate),
       post: (event) => {
         events.push(event);
         options.onEvent?.(event);

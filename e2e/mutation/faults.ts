@@ -254,7 +254,7 @@ export const faults: readonly Fault[] = [
   {
     file: 'sw/intake.ts',
     what: 'forgets what it accepted before, when the same file comes again and the copy is gone',
-    find: 'uploads.map(({ id }) => id).filter((id) => lost.has(id))',
+    find: 'idsOf(uploads).filter((id) => lost.has(id))',
     replace: '[...lost.keys()]',
     caughtBy: intake,
   },

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { errorCodes, fromWire, isWireError, toWire, UploadError } from './errors.js';
+import { type ErrorCode, errorCodes, fromWire, isWireError, toWire, UploadError, whole } from './errors.js';
 
 describe('an error crosses the wire', () => {
   test.each(errorCodes)('%s, with all it says', (code) => {
-    const error = new UploadError(code, 'what and what to do', {
+    const error = new UploadError(code, 'What, and what to do.', {
       uploadId: 'u',
       httpStatus: 503,
       cause: new Error('x'),
@@ -32,6 +32,33 @@ describe('an error crosses the wire', () => {
     ['null', null, 'null'],
   ])('%s that is not ours becomes one that is, with its text', (_, cause, message) => {
     expect(toWire(cause)).toEqual({ code: 'storage-failed', message });
+  });
+});
+
+describe('a message that the worker began', () => {
+  test.each<[ErrorCode, string, string]>([
+    ['not-a-file', '"a.jpg"', '"a.jpg" is no File or Blob.'],
+    ['unknown-endpoint', '"photos"', '"photos" is no endpoint of installBackhaul(). Correct it, then retry.'],
+    [
+      'quota-exceeded',
+      '"a.jpg" needs 2 MB, 1 MB free',
+      '"a.jpg" needs 2 MB, 1 MB free. Free some space, then try again.',
+    ],
+    ['bytes-lost', '"a.jpg"', '"a.jpg" was lost by the browser. Add it again: it goes on where it stands.'],
+    ['unauthorized', '/upload answered 401', '/upload answered 401. Sign in, then resume.'],
+    ['refused', '/upload answered 422 (no)', '/upload answered 422 (no). Correct it, then retry.'],
+    ['network', '/upload is out of reach', '/upload is out of reach. It is tried again.'],
+  ])('%s is ended by the page', (code, message, expected) => {
+    expect(whole({ code, message })).toEqual({ code, message: expected });
+    expect(fromWire({ code, message }).message).toBe(expected);
+  });
+
+  test.each(errorCodes)('%s is left as it is if it is a sentence', (code) => {
+    expect(whole({ code, message: 'All is said.' }).message).toBe('All is said.');
+  });
+
+  test('of a code that only a newer worker knows says what it says', () => {
+    expect(whole({ code: 'too-new' as ErrorCode, message: 'What' }).message).toBe('What');
   });
 });
 

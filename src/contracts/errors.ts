@@ -45,6 +45,7 @@ export type ErrorCode = (typeof errorCodes)[number];
 /** An {@link UploadError} as plain data: what is persisted and what crosses postMessage. */
 export interface WireError {
   readonly code: ErrorCode;
+  /** On the worker's side without what {@link whole} adds. */
   readonly message: string;
   readonly uploadId?: string | undefined;
   /** HTTP status of the answer that caused it, where there was one. */
@@ -84,9 +85,46 @@ export function toWire(error: unknown): WireError {
   };
 }
 
-/** The class again, on the other side. */
+/** How a message ends that a worker has begun: what follows from its code alone, so that no worker carries it. */
+const endings: Readonly<Partial<Record<ErrorCode, string>>> = {
+  'not-a-file': ' is no File or Blob.',
+  'unknown-endpoint': ' is no endpoint of installBackhaul(). Correct it, then retry.',
+  'file-missing': ' was moved or deleted. Add it again.',
+  'file-changed': ' changed before it was stored. Add it again.',
+  'file-unreadable': ' could not be read. Let the browser open it, then add it again.',
+  'quota-exceeded': '. Free some space, then try again.',
+  'version-mismatch': '. Reload the page.',
+  'invalid-message': ' is none that this version of Backhaul can read. Reload the page.',
+  'storage-failed': '. Reload the page; else the storage is damaged or blocked.',
+  'corrupt-record': ' has a damaged record. Remove it, then add it again.',
+  'bytes-lost': ' was lost by the browser. Add it again: it goes on where it stands.',
+  unauthorized: '. Sign in, then resume.',
+  'too-large': '. Raise its body limit, then retry.',
+  'unexpected-answer': '. Sign in, or correct the URL.',
+  'offset-beyond-size': ': of another file. Rename this one, or set fileId.',
+};
+const corrected: readonly ErrorCode[] = ['invalid-option', 'refused', 'server-lost-bytes'];
+const awaited: readonly ErrorCode[] = [
+  'network',
+  'timeout',
+  'server-error',
+  'rate-limited',
+  'locked',
+  'offset-mismatch',
+];
+
+/** For people. A sentence is whole as it is: an older worker's, or one of an adapter of the app's own. */
+export function whole<Wire extends WireError>(wire: Wire): Wire {
+  const { code, message } = wire;
+  const usual = corrected.includes(code)
+    ? '. Correct it, then retry.'
+    : awaited.includes(code) && '. It is tried again.';
+  return message.endsWith('.') ? wire : { ...wire, message: message + (endings[code] ?? (usual || '')) };
+}
+
+/** The class again, on the page's side. */
 export function fromWire(wire: WireError): UploadError {
-  const { code, message, ...details } = wire;
+  const { code, message, ...details } = whole(wire);
   return new UploadError(code, message, details);
 }
 

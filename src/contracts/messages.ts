@@ -64,7 +64,8 @@ export interface ReplyOf {
     readonly more: boolean;
     readonly bornAtMs?: number | undefined;
   };
-  readonly control: { readonly errors: readonly WireError[] };
+  /** Those that it does not apply to. */
+  readonly control: { readonly refused: readonly string[] };
   readonly clear: Readonly<Record<string, never>>;
   readonly wake: { readonly working: boolean };
 }

@@ -128,5 +128,5 @@ export function smaller(sentBytes: number, minBytes: number): number | undefined
 /** What is said of an upload that was restarted more than {@link RESTART_BUDGET} times. */
 export const lostTooOften: WireError = {
   code: 'server-lost-bytes',
-  message: `The server lost its bytes more than ${RESTART_BUDGET} times. Correct it, then retry.`,
+  message: `The server lost its bytes more than ${RESTART_BUDGET} times`,
 };

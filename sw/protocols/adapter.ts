@@ -114,7 +114,7 @@ export interface Sending {
   /** Sends one range and commits the answer. */
   readonly send: (range: Range) => Promise<void>;
   /** Resolves with what gives a further lane back, once one is free beside the upload's own. Rejects with `stop`. */
-  readonly lane: (stop: AbortSignal) => Promise<() => void>;
+  readonly lane: (stop: AbortSignal, extra: true) => Promise<() => void>;
   /** Most requests at once. */
   readonly concurrency: number;
   /** What the link is good for in the time that one request should take; little, while nothing is known of it. */

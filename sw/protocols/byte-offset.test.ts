@@ -372,7 +372,7 @@ describe('options', () => {
 
   test.each([
     [undefined, {}],
-    ['rest', { minBytes: Number.MAX_SAFE_INTEGER }],
+    ['rest', { minBytes: Infinity }],
     [1, { maxBytes: 1 }],
     [8_000_000, { maxBytes: 8_000_000 }],
   ] as const)('pieceSize %s', (pieceSize, limits) => {

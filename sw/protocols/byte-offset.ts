@@ -120,7 +120,7 @@ export function byteOffset(options: ByteOffsetOptions): Adapter {
       const number = numberIn(uploadUrl, answer, upload);
       if (number === undefined) return {};
       if (number <= start && end > start) {
-        throw new ProtocolFailure('resync', 'offset-mismatch', `${uploadUrl} took none of ${end - start} bytes.`);
+        throw new ProtocolFailure('resync', 'offset-mismatch', `${uploadUrl} took none of ${end - start} bytes`);
       }
       return { held: [[0, number]] };
     },
@@ -138,27 +138,21 @@ function numberIn(url: string, { text, status }: Answer, { sizeBytes }: UploadSo
   if (!/^\d{1,15}$/.test(said)) return undefined;
   const number = Number(said);
   if (number <= sizeBytes) return number;
-  throw new ProtocolFailure(
-    'fatal',
-    'offset-beyond-size',
-    `${url} holds ${number} of ${sizeBytes} bytes: of another file. Rename this one, or set fileId.`,
-    { httpStatus: status },
-  );
+  throw new ProtocolFailure('fatal', 'offset-beyond-size', `${url} holds ${number} of ${sizeBytes} bytes`, {
+    httpStatus: status,
+  });
 }
 
 function notANumber(url: string, answer: Answer): ProtocolFailure {
   const what = isHtml(answer) ? 'a web page' : `"${answer.text.slice(0, 40)}"`;
-  return new ProtocolFailure(
-    'unreachable',
-    'unexpected-answer',
-    `${url} answered ${what}, not a number. Sign in, or correct the URL.`,
-    { httpStatus: answer.status },
-  );
+  return new ProtocolFailure('unreachable', 'unexpected-answer', `${url} answered ${what}, not a number`, {
+    httpStatus: answer.status,
+  });
 }
 
 function limitsOf(pieceSize: ByteOffsetOptions['pieceSize']): Limits {
   if (pieceSize === undefined) return {};
-  if (pieceSize === 'rest') return { minBytes: Number.MAX_SAFE_INTEGER };
+  if (pieceSize === 'rest') return { minBytes: Infinity };
   if (Number.isInteger(pieceSize) && pieceSize > 0) return { maxBytes: pieceSize };
   throw new RangeError(`pieceSize: ${pieceSize}. Give a positive integer or 'rest'.`);
 }

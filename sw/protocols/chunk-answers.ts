@@ -30,6 +30,6 @@ export function isUnknown({ status }: Answer): boolean {
 }
 
 export function notUnderstood(url: string, { status, text }: Answer): ProtocolFailure {
-  const message = `${url} answered "${text.trim().slice(0, 40)}". Sign in, or correct the URL.`;
+  const message = `${url} answered "${text.trim().slice(0, 40)}"`;
   return new ProtocolFailure('unreachable', 'unexpected-answer', message, { httpStatus: status });
 }

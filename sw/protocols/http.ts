@@ -23,7 +23,7 @@ export async function requestOnce(url: string, options: RequestOptions, http: Ht
   const signal = AbortSignal.any([http.signal, over.signal]);
   const late = async (): Promise<never> => {
     const limitMs = await http.limit(signal);
-    throw new ProtocolFailure('unreachable', 'timeout', `${url}: no answer in ${Math.round(limitMs / 1000)} s.`);
+    throw new ProtocolFailure('unreachable', 'timeout', `${url}: no answer in ${Math.round(limitMs / 1000)} s`);
   };
   const exchange = async () => {
     const response = await http.fetch(url, {
@@ -39,7 +39,7 @@ export async function requestOnce(url: string, options: RequestOptions, http: Ht
       signal,
     });
     if (response.type === 'opaqueredirect') {
-      throw new ProtocolFailure('unreachable', 'unexpected-answer', `${url} redirects. Sign in, or correct the URL.`);
+      throw new ProtocolFailure('unreachable', 'unexpected-answer', `${url} redirects`);
     }
     const { url: answeredBy, status, ok, headers } = response;
     return {
@@ -55,7 +55,7 @@ export async function requestOnce(url: string, options: RequestOptions, http: Ht
     return await Promise.race([exchange(), late()]);
   } catch (cause) {
     if (cause instanceof ProtocolFailure) throw cause;
-    throw new ProtocolFailure('unreachable', 'network', `${url} is out of reach.`, { cause });
+    throw new ProtocolFailure('unreachable', 'network', `${url} is out of reach`, { cause });
   } finally {
     // Ends the timer, and whatever is left of an answer that came too late or was too long.
     over.abort();
@@ -97,7 +97,7 @@ export async function hedge<Value>(
 function checkedHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   for (const [name, value] of Object.entries(headers)) {
     if (/^[\x20-\x7e]*$/.test(value)) continue;
-    throw new ProtocolFailure('fatal', 'invalid-option', `${name} is no visible ASCII. Use encodeHeader().`);
+    throw new ProtocolFailure('fatal', 'invalid-option', `${name} is no visible ASCII: use encodeHeader()`);
   }
   return headers;
 }

@@ -34,7 +34,7 @@ async function sendAll(
     const stop = AbortSignal.any([signal, over.signal]);
     // No part is taken before the lane is: uploads that wait for each other's lanes would wait for ever.
     while (!stop.aborted) {
-      const leave = await lane(stop).catch(() => {});
+      const leave = await lane(stop, true).catch(() => {});
       await (leave && sendNext().finally(leave));
     }
   };

@@ -4,15 +4,15 @@ import type { ErrorCode } from '../../src/contracts/errors.js';
 import { type Answer, ProtocolFailure, type Verdict } from './adapter.js';
 import { retryAfterMs } from './http.js';
 
-/** What each verdict is called, and what to do. */
-const meanings: Readonly<Record<Verdict, readonly [code: ErrorCode, advice: string]>> = {
-  auth: ['unauthorized', 'Sign in, then resume.'],
-  smaller: ['too-large', 'Raise its body limit, then retry.'],
-  resync: ['offset-mismatch', 'It is tried again.'],
-  restart: ['server-lost-bytes', 'It is tried again.'],
-  busy: ['server-error', 'It is tried again.'],
-  unreachable: ['server-error', 'It is tried again.'],
-  fatal: ['refused', 'Correct it, then retry.'],
+/** What each verdict is called. */
+const codes: Readonly<Record<Verdict, ErrorCode>> = {
+  auth: 'unauthorized',
+  smaller: 'too-large',
+  resync: 'offset-mismatch',
+  restart: 'server-lost-bytes',
+  busy: 'server-error',
+  unreachable: 'server-error',
+  fatal: 'refused',
 };
 
 /** Statuses with a code of their own, where they are waited for. */
@@ -44,9 +44,9 @@ export function refusal(
 ): ProtocolFailure {
   const { status } = answer;
   const verdict = overrides?.[status] ?? verdicts[status] ?? (status > 500 || status < 400 ? 'unreachable' : 'fatal');
-  const [usual, advice] = meanings[verdict];
+  const usual = codes[verdict];
   const code = (usual === 'server-error' && waitedFor[status]) || usual;
-  return new ProtocolFailure(verdict, code, `${url} answered ${status}${excerpt(answer)}. ${advice}`, {
+  return new ProtocolFailure(verdict, code, `${url} answered ${status}${excerpt(answer)}`, {
     httpStatus: status,
     retryAfterMs: retryAfterMs(answer, nowMs),
   });

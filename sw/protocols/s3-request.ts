@@ -172,7 +172,7 @@ async function signatureOf(sign: S3Sign, operation: S3Operation, io: Io): Promis
     return await Promise.race([asking(), late()]);
   } catch (cause) {
     if (cause instanceof ProtocolFailure) throw cause;
-    throw new ProtocolFailure('unreachable', 'network', `sign() failed: ${cause}. It is tried again.`, { cause });
+    throw new ProtocolFailure('unreachable', 'network', `sign() failed: ${cause}`, { cause });
   } finally {
     over.abort();
   }
@@ -193,6 +193,6 @@ async function opened(response: Response, io: Io): Promise<Given> {
 }
 
 function unexpected(place: string, httpStatus?: number): ProtocolFailure {
-  const message = `${place} answered something else than S3's protocol has. Sign in, or correct the URL.`;
+  const message = `${place} answered something else than S3's protocol has`;
   return new ProtocolFailure('unreachable', 'unexpected-answer', message, { httpStatus });
 }

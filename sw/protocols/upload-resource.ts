@@ -88,7 +88,7 @@ export function offsetOf(url: string, answer: Answer, upload: UploadSource): num
 /** The offset after a body at `start` was taken; a server that took none of it is to be asked. */
 export function grown(url: string, offset: number, [start, end]: readonly [number, number]): number {
   if (offset > start || end === start) return offset;
-  throw new ProtocolFailure('resync', 'offset-mismatch', `${url} took none of ${end - start} bytes.`);
+  throw new ProtocolFailure('resync', 'offset-mismatch', `${url} took none of ${end - start} bytes`);
 }
 
 /** Frees an upload on the server. One that is not there is freed. */
@@ -106,6 +106,6 @@ function count(value: string | null): number | undefined {
 
 /** A page where the protocol's answer was due: a captive portal, a sign-in page, a wrong address. */
 export function webPage(url: string, answer: Answer): ProtocolFailure {
-  const message = `${url} answered a web page. Sign in, or correct the URL.`;
+  const message = `${url} answered a web page`;
   return new ProtocolFailure('unreachable', 'unexpected-answer', message, { httpStatus: answer.status });
 }

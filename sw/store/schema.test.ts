@@ -5,7 +5,7 @@ import 'fake-indexeddb/auto';
 import { expect, test } from 'vitest';
 import type { UploadId } from '../../src/contracts/upload.js';
 import { systemClock } from '../clock.js';
-import { type NewUpload, UploadStore } from './upload-store.js';
+import { createUploadStore, type NewUpload } from './upload-store.js';
 
 /** As version 1 wrote: a photo in the middle, one that waits for a sign-in, a small one, and a delivered one. */
 async function writeVersion1(name: string): Promise<void> {
@@ -110,7 +110,7 @@ const file = (name: string): NewUpload => ({
 
 test('version 1: every upload is listed as it stood, has its bytes and its place, and goes on', async () => {
   await writeVersion1('version-1');
-  const store = new UploadStore('version-1', systemClock);
+  const store = createUploadStore('version-1', systemClock);
 
   const listed = await store.list(-1, 10);
   expect(listed.map((item) => [item.name, 'course' in item && item.course.state])).toEqual([

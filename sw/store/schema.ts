@@ -107,7 +107,7 @@ export function parseRecord(value: unknown): UploadRecord | undefined {
 /** What can still be said of a record that {@link parseRecord} refused: an upload that has failed. Its bytes stay. */
 export function describeCorrupt(value: UploadRecord): UploadRecord {
   const { id, endpoint, name, order, revision }: Partial<Record<keyof UploadRecord, unknown>> = value;
-  const message = `The record of "${name ?? id}" is damaged. Remove it, then add it again.`;
+  const message = `"${name ?? id}"`;
   return {
     id: value.id,
     endpoint: String(endpoint ?? ''),

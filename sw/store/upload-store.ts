@@ -25,6 +25,8 @@ type Transaction = IDBPTransaction<BackhaulSchema, StoreName[], 'readwrite'>;
 
 const bothStores: StoreName[] = ['uploads', 'bytes'];
 
+/** More in one transaction would cost memory, not save time. */
+const LISTED_AT_ONCE = 500;
 /** A page that does not make way for a deletion holds up whoever opens after that. A guess. */
 const OPEN_LIMIT_MS = 10_000;
 
@@ -46,33 +48,18 @@ interface Change {
   readonly event: CourseEvent;
 }
 
-export class UploadStore {
+/** The uploads of one database. */
+export type UploadStore = ReturnType<typeof createUploadStore>;
+
+export function createUploadStore(name: string, clock: Clock) {
   /** When this worker made the database anew. Undefined: it found one. */
-  bornAtMs: number | undefined;
-  readonly #name: string;
-  readonly #clock: Clock;
-  readonly #changes: Change[] = [];
+  let bornAtMs: number | undefined;
+  let opened: Promise<Database> | undefined;
+  const waiting: Change[] = [];
   /** What becomes of those that wait now. */
-  #committed: Promise<readonly (UploadRecord | undefined)[]> = Promise.resolve([]);
-  #database: Promise<Database> | undefined;
+  let committed: Promise<readonly (UploadRecord | undefined)[]> = Promise.resolve([]);
 
-  constructor(name: string, clock: Clock) {
-    this.#name = name;
-    this.#clock = clock;
-  }
-
-  /** All of `uploads` or none: one transaction. The same endpoint and fingerprint is the same upload: then that is the answer. */
-  async add(uploads: readonly NewUpload[]): Promise<readonly UploadRecord[]> {
-    try {
-      // As if none were known: looking for each would take as long as storing it. The unique index says if one is.
-      return await this.#add(uploads, false);
-    } catch (cause) {
-      if (nameOf((cause as UploadError).cause) !== 'ConstraintError') throw cause;
-      return this.#add(uploads, true);
-    }
-  }
-
-  #add(uploads: readonly NewUpload[], look: boolean): Promise<readonly UploadRecord[]> {
+  function addAll(uploads: readonly NewUpload[], look: boolean): Promise<readonly UploadRecord[]> {
     const task = async (transaction: Transaction) => {
       const store = transaction.objectStore('uploads');
       const last = await store.index('byOrder').openKeyCursor(IDBKeyRange.upperBound(Number.MAX_SAFE_INTEGER), 'prev');
@@ -102,7 +89,7 @@ export class UploadStore {
       }
       return added;
     };
-    return this.#write(bothStores, task, 'strict');
+    return write(bothStores, task, 'strict');
   }
 
   /**
@@ -111,29 +98,26 @@ export class UploadStore {
    * while others are being committed share the next transaction: a commit takes Chromium 5 ms, however much is in it.
    * A record that cannot be read is taken out of the line by `failed`, and else left as it is.
    */
-  async apply(id: string, event: CourseEvent): Promise<UploadRecord | undefined> {
-    const place = this.#changes.push({ id, event }) - 1;
-    if (place === 0) this.#committed = this.#committed.catch(() => {}).then(() => this.#commit());
-    return (await this.#committed)[place];
+  async function apply(id: string, event: CourseEvent): Promise<UploadRecord | undefined> {
+    const place = waiting.push({ id, event }) - 1;
+    if (place === 0) committed = committed.catch(() => {}).then(() => commit());
+    return (await committed)[place];
   }
 
   /** The same for many; answers with those that changed. */
-  async applyAll(ids: readonly string[], event: CourseEvent): Promise<readonly UploadRecord[]> {
-    const records = await Promise.all(ids.map((id) => this.apply(id, event)));
+  async function applyAll(ids: readonly string[], event: CourseEvent): Promise<readonly UploadRecord[]> {
+    const records = await Promise.all(ids.map((id) => apply(id, event)));
     return records.filter((record) => record !== undefined);
   }
 
-  #commit(): Promise<readonly (UploadRecord | undefined)[]> {
-    const changes = this.#changes.splice(0);
+  function commit(): Promise<readonly (UploadRecord | undefined)[]> {
+    const changes = waiting.splice(0);
     // Progress leaves the bytes' store alone, so that others may be read meanwhile.
     const frees = ({ event }: Change) =>
       event.type === 'cancelled' || (event.type === 'replied' && event.doneAtMs !== undefined);
-    return this.#write(changes.some(frees) ? bothStores : ['uploads'], async (transaction) => {
+    return write(changes.some(frees) ? bothStores : ['uploads'], async (transaction) => {
       const store = transaction.objectStore('uploads');
-      const values = await getAll(
-        store,
-        changes.map(({ id }) => id),
-      );
+      const values = await getAll(store, idsOf(changes));
       const latest = new Map<string, UploadRecord>();
       return changes.map((change, place) => {
         const { id, event } = change;
@@ -151,95 +135,27 @@ export class UploadStore {
     });
   }
 
-  /** Whether the same endpoint and fingerprint is here. */
-  async knows({ endpoint, fingerprint }: NewUpload): Promise<boolean> {
-    const key = await this.#use((database) =>
-      database.getKeyFromIndex('uploads', 'byFingerprint', [endpoint, fingerprint]),
-    );
-    return key !== undefined;
-  }
-
-  async get(id: string): Promise<UploadRecord | undefined> {
-    return parseRecord(await this.#use((database) => database.get('uploads', id)));
-  }
-
-  /**
-   * The bytes of each as one untyped Blob, wrapped anew: Safari 26.5 sends nothing for a File that comes from IndexedDB
-   * (WebKit bug 319985). Undefined where they are gone.
-   */
-  bytesOf(ids: readonly string[]): Promise<readonly (Blob | undefined)[]> {
-    return this.#use(async (database) => {
-      const stored = await getAll(database.transaction('bytes').store, ids);
-      return stored.map((bytes) => bytes && new Blob([bytes]));
-    });
-  }
-
   /** Up to `limit` in order of acceptance, from behind `afterOrder`. */
-  async list(afterOrder: number, limit: number): Promise<readonly UploadRecord[]> {
-    const values = await this.#use((database) =>
+  async function list(afterOrder: number, limit: number): Promise<readonly UploadRecord[]> {
+    const values = await use((database) =>
       database.getAllFromIndex('uploads', 'byOrder', IDBKeyRange.lowerBound(afterOrder, true), limit),
     );
     return values.map(listed);
   }
 
-  /**
-   * Up to `limit` uploads of `endpoint` that are due, those that have waited before those that have not begun; and when
-   * the next one falls due (Infinity: never by itself). Skips `busy`.
-   */
-  async next(endpoint: string, nowMs: number, busy: ReadonlySet<string>, limit: number): Promise<Due> {
-    const bound = (from: number, to: number) => IDBKeyRange.bound([endpoint, from], [endpoint, to, []]);
-    const [waited, fresh, later] = await this.#use((database) => {
-      const index = database.transaction('uploads').store.index('byTurn');
-      return Promise.all([
-        index.getAll(bound(Number.MIN_VALUE, nowMs), busy.size + limit),
-        index.getAll(bound(0, 0), busy.size + limit),
-        index.openKeyCursor(bound(nowMs, Infinity)),
-      ]);
-    });
-    const values = [...waited, ...fresh].filter(({ id }) => !busy.has(id));
-    return {
-      records: values.slice(0, limit).map(listed),
-      dueAtMs: later?.key[1] ?? Infinity,
-    };
-  }
-
-  /** Endpoints that have work, in the order of their names. */
-  endpointsWithWork(): Promise<readonly string[]> {
-    return this.#use(async (database) => {
-      const index = database.transaction('uploads').store.index('byTurn');
-      const endpoints: string[] = [];
-      // Keys that are no list, or begin with no text, are damaged; they sort before.
-      let cursor = await index.openKeyCursor(IDBKeyRange.lowerBound(['']));
-      while (cursor) {
-        const endpoint: string = cursor.key[0];
-        endpoints.push(endpoint);
-        // Past every key of this endpoint: arrays sort after numbers.
-        cursor = await index.openKeyCursor(IDBKeyRange.lowerBound([endpoint, []]));
-      }
-      return endpoints;
-    });
-  }
-
-  /** Puts uploads of `endpoint` back in line that wait; few do, since a dead endpoint makes only its trials wait. */
-  hasten(endpoint: string, event: CourseEvent): Promise<readonly UploadRecord[]> {
-    return this.#applyFrom([endpoint, Number.MIN_VALUE], [endpoint, []], event);
-  }
-
-  /** All of `endpoint` that have not begun wait for a sign-in: another was told so. */
-  park(endpoint: string): Promise<readonly UploadRecord[]> {
-    // Up to where the cancelled stand.
-    return this.#applyFrom([endpoint, 0], [endpoint, 0, priorities.length], { type: 'parked' });
-  }
-
   /** `event` for all whose turn is between these. */
-  async #applyFrom(first: IDBValidKey, last: IDBValidKey, event: CourseEvent): Promise<readonly UploadRecord[]> {
+  async function applyFrom(
+    first: IDBValidKey,
+    last: IDBValidKey,
+    event: CourseEvent,
+  ): Promise<readonly UploadRecord[]> {
     const between = IDBKeyRange.bound(first, last);
-    const ids = await this.#use((database) => database.getAllKeysFromIndex('uploads', 'byTurn', between));
-    return this.applyAll(ids, event);
+    const ids = await use((database) => database.getAllKeysFromIndex('uploads', 'byTurn', between));
+    return applyAll(ids, event);
   }
 
   /** Forgets settled uploads with all they have; answers with those that are gone. Others stay, save if `unsettled`. */
-  async remove(ids: readonly string[], unsettled = false): Promise<readonly UploadId[]> {
+  async function remove(ids: readonly string[], unsettled = false): Promise<readonly UploadId[]> {
     // Even an empty transaction waits for those before it.
     if (ids.length === 0) return [];
     const task = async (transaction: Transaction) => {
@@ -256,42 +172,30 @@ export class UploadStore {
       }
       return gone;
     };
-    return this.#write(bothStores, task, 'strict');
+    return write(bothStores, task, 'strict');
   }
 
-  /** Forgets all of `endpoint`, whatever its state, at once and for good; answers with those that are gone. */
-  async clear(endpoint: string): Promise<readonly UploadId[]> {
-    const all = IDBKeyRange.bound([endpoint], [endpoint, []]);
-    return this.remove(
-      await this.#use((database) => database.getAllKeysFromIndex('uploads', 'byFingerprint', all)),
-      true,
-    );
-  }
-
-  /** Forgets what completed or was cancelled before `beforeMs`: the first page of `limit` that holds such. */
-  async prune(beforeMs: number, limit: number): Promise<readonly UploadId[]> {
+  /** All there is, in order of acceptance. */
+  async function* pages(limit = LISTED_AT_ONCE): AsyncGenerator<readonly UploadRecord[]> {
     for (let afterOrder = -1; ; ) {
-      const page = await this.list(afterOrder, limit);
-      const ended = page.filter((item) => {
-        const { state } = item.course;
-        return 'atMs' in state && state.atMs < beforeMs;
-      });
+      const page = await list(afterOrder, limit);
+      yield page;
       // A damaged record has no order to go on from.
       const last = page.at(-1)?.order ?? -1;
-      if (ended.length > 0 || last <= afterOrder) return this.remove(ended.map(({ id }) => id));
+      if (last <= afterOrder) return;
       afterOrder = last;
     }
   }
 
-  #open(): Promise<Database> {
+  function open(): Promise<Database> {
     const forget = () => {
-      this.#database = undefined;
+      opened = undefined;
     };
-    this.#database ??= within(
-      openDB<BackhaulSchema>(this.#name, DATABASE_VERSION, {
+    opened ??= within(
+      openDB<BackhaulSchema>(name, DATABASE_VERSION, {
         upgrade: (database, fromVersion) => {
           upgrade(database, fromVersion);
-          if (fromVersion === 0) this.bornAtMs = this.#clock.now();
+          if (fromVersion === 0) bornAtMs = clock.now();
         },
         // A newer version of the worker wants to upgrade: make way, also one that came too late; the next call opens anew.
         blocking: (_from, _to, { target }) => {
@@ -302,7 +206,7 @@ export class UploadStore {
         terminated: forget,
       }),
       OPEN_LIMIT_MS,
-      this.#clock,
+      clock,
       undefined,
     )
       .then((database) => database ?? Promise.reject('blocked'))
@@ -310,26 +214,26 @@ export class UploadStore {
         forget();
         throw cause;
       });
-    return this.#database;
+    return opened;
   }
 
   /** What `task` makes of the open database. */
-  async #use<Value>(task: (database: Database) => Promise<Value>): Promise<Value> {
+  async function use<Value>(task: (database: Database) => Promise<Value>): Promise<Value> {
     try {
-      return await task(await this.#open());
+      return await task(await open());
     } catch (cause) {
       // Firefox: after a quota error the connection is dead without a `close` event. The next call opens anew.
-      if (nameOf(cause) === 'InvalidStateError') this.#database = undefined;
+      if (nameOf(cause) === 'InvalidStateError') opened = undefined;
       throw storageFailed(cause);
     }
   }
 
-  #write<Value>(
+  function write<Value>(
     stores: StoreName[],
     task: (transaction: Transaction) => Promise<Value>,
     durability: IDBTransactionDurability = 'relaxed',
   ): Promise<Value> {
-    return this.#use(async (database) => {
+    return use(async (database) => {
       const transaction = database.transaction(stores, 'readwrite', { durability });
       // idb's own `done` speaks at the first `error` event, when the transaction does not yet know its reason.
       quietly(transaction.done);
@@ -346,11 +250,111 @@ export class UploadStore {
       throw transaction.error;
     });
   }
+
+  return {
+    get bornAtMs() {
+      return bornAtMs;
+    },
+    /** All of `uploads` or none: one transaction. The same endpoint and fingerprint is the same upload: then that is the answer. */
+    async add(uploads: readonly NewUpload[]): Promise<readonly UploadRecord[]> {
+      try {
+        // As if none were known: looking for each would take as long as storing it. The unique index says if one is.
+        return await addAll(uploads, false);
+      } catch (cause) {
+        if (nameOf((cause as UploadError).cause) !== 'ConstraintError') throw cause;
+        return addAll(uploads, true);
+      }
+    },
+    apply,
+    applyAll,
+
+    /**
+     * The bytes of each as one untyped Blob, wrapped anew: Safari 26.5 sends nothing for a File that comes from IndexedDB
+     * (WebKit bug 319985). Undefined where they are gone.
+     */
+    bytesOf(ids: readonly string[]): Promise<readonly (Blob | undefined)[]> {
+      return use(async (database) => {
+        const stored = await getAll(database.transaction('bytes').store, ids);
+        return stored.map((bytes) => bytes && new Blob([bytes]));
+      });
+    },
+    list,
+
+    /**
+     * Up to `limit` uploads of `endpoint` that are due, those that have waited before those that have not begun; and when
+     * the next one falls due (Infinity: never by itself). Skips `busy`.
+     */
+    async next(endpoint: string, nowMs: number, busy: ReadonlySet<string>, limit: number): Promise<Due> {
+      const bound = (from: number, to: number) => IDBKeyRange.bound([endpoint, from], [endpoint, to, []]);
+      const [waited, fresh, later] = await use((database) => {
+        const index = database.transaction('uploads').store.index('byTurn');
+        return Promise.all([
+          index.getAll(bound(Number.MIN_VALUE, nowMs), busy.size + limit),
+          index.getAll(bound(0, 0), busy.size + limit),
+          index.openKeyCursor(bound(nowMs, Infinity)),
+        ]);
+      });
+      const values = [...waited, ...fresh].filter(({ id }) => !busy.has(id));
+      return {
+        records: values.slice(0, limit).map(listed),
+        dueAtMs: later?.key[1] ?? Infinity,
+      };
+    },
+
+    /** Endpoints that have work, in the order of their names. */
+    endpointsWithWork(): Promise<readonly string[]> {
+      return use(async (database) => {
+        const index = database.transaction('uploads').store.index('byTurn');
+        const endpoints: string[] = [];
+        // Keys that are no list, or begin with no text, are damaged; they sort before.
+        let cursor = await index.openKeyCursor(IDBKeyRange.lowerBound(['']));
+        while (cursor) {
+          const endpoint: string = cursor.key[0];
+          endpoints.push(endpoint);
+          // Past every key of this endpoint: arrays sort after numbers.
+          cursor = await index.openKeyCursor(IDBKeyRange.lowerBound([endpoint, []]));
+        }
+        return endpoints;
+      });
+    },
+
+    /** Puts uploads of `endpoint` back in line that wait; few do, since a dead endpoint makes only its trials wait. */
+    hasten(endpoint: string, event: CourseEvent): Promise<readonly UploadRecord[]> {
+      return applyFrom([endpoint, Number.MIN_VALUE], [endpoint, []], event);
+    },
+
+    /** All of `endpoint` that have not begun wait for a sign-in: another was told so. */
+    park(endpoint: string): Promise<readonly UploadRecord[]> {
+      // Up to where the cancelled stand.
+      return applyFrom([endpoint, 0], [endpoint, 0, priorities.length], { type: 'parked' });
+    },
+    remove,
+
+    /** Forgets all of `endpoint`, whatever its state, at once and for good; answers with those that are gone. */
+    async clear(endpoint: string): Promise<readonly UploadId[]> {
+      const all = IDBKeyRange.bound([endpoint], [endpoint, []]);
+      return remove(await use((database) => database.getAllKeysFromIndex('uploads', 'byFingerprint', all)), true);
+    },
+    pages,
+
+    /** Forgets what completed or was cancelled before `beforeMs`: the first page that holds such. */
+    async prune(beforeMs: number, limit?: number): Promise<readonly UploadId[]> {
+      for await (const page of pages(limit)) {
+        const ended = page.filter(({ course: { state } }) => 'atMs' in state && state.atMs < beforeMs);
+        if (ended.length > 0) return remove(idsOf(ended));
+      }
+      return [];
+    },
+  };
 }
 
 /** A record as it is told of; one without a turn where it cannot be read. */
 function listed(value: UploadRecord): UploadRecord {
   return parseRecord(value) ?? describeCorrupt(value);
+}
+
+export function idsOf<Id extends string>(items: readonly { readonly id: Id }[]): readonly Id[] {
+  return items.map(({ id }) => id);
 }
 
 /** What `store` has under each key, in their order. */
@@ -375,12 +379,11 @@ function nameOf(cause: unknown): string {
 
 function storageFailed(cause: unknown): UploadError {
   if (nameOf(cause) === 'QuotaExceededError') {
-    return new UploadError('quota-exceeded', 'No room on this device. Free some space, then retry.', { cause });
+    return new UploadError('quota-exceeded', 'No room on this device', { cause });
   }
   if (nameOf(cause) === 'VersionError') {
-    const message = 'A newer version of Backhaul wrote the uploads on this device. Reload the page.';
+    const message = 'A newer version of Backhaul wrote what is here';
     return new UploadError('version-mismatch', message, { cause });
   }
-  const message = `IndexedDB failed (${toWire(cause).message}). Reload the page; else the storage is damaged or blocked.`;
-  return new UploadError('storage-failed', message, { cause });
+  return new UploadError('storage-failed', `IndexedDB failed (${toWire(cause).message})`, { cause });
 }
