@@ -2,11 +2,10 @@
 // Types come from `tsc --build`; this file knows only of bundles.
 import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { build } from 'esbuild';
+import { dependencies, library, published, shared } from './.ci/library.mjs';
 import { smallest } from './.ci/smallest.mjs';
-
-const shared = { bundle: true, format: 'esm', target: 'es2022', logLevel: 'warning', sourcemap: false };
-const dependencies = ['idb', 'workbox-window'];
 
 await Promise.all(
   ['dist/index.js', 'dist/sw.js', 'dist/shared', 'dist/conformance.js', 'dist/worker.js', 'dist/demo'].map((path) =>
@@ -21,22 +20,17 @@ const define = { BUILD_ID: JSON.stringify(await hashOf('demo', 'src', 'sw', 'pac
 /** The demo's worker, and what stands in for it, once for each: the server gives out those that it speaks. */
 const protocols = ['byte-offset', 'chunks', 'tus', 'ietf', 's3'];
 
+const files = await library();
+const plugins = [published(files)];
+
 await Promise.all([
+  write([...files].map(([path, code]) => ({ path, code }))),
   build({ ...shared, entryPoints: { index: 'src/index.ts' }, outdir: 'dist', external: dependencies }),
-  // Together: an adapter's ProtocolFailure must be the very class that the kit's engine knows.
-  build({
-    ...shared,
-    entryPoints: { sw: 'sw/index.ts', conformance: 'e2e/conformance/index.ts' },
-    outdir: 'dist',
-    splitting: true,
-    chunkNames: 'shared/[hash]',
-    external: [...dependencies, 'fake-indexeddb', 'node:*'],
-  }),
   // A classic script: `register('/worker.js')` works with and without `type: 'module'`.
-  write(smallest({ ...shared, entryPoints: ['sw/worker.ts'], outfile: 'dist/worker.js', format: 'iife' })),
+  write(smallest({ ...shared, entryPoints: ['sw/worker.ts'], outfile: 'dist/worker.js', format: 'iife', plugins })),
   write(smallest({ ...shared, entryPoints: ['demo/app/main.ts'], outfile: 'dist/demo/app/main.js', define })),
   ...protocols.flatMap((protocol) => {
-    const demo = { ...shared, define, alias: { photos: `./demo/sw/${protocol}.ts` } };
+    const demo = { ...shared, define, plugins, alias: { photos: `./demo/sw/${protocol}.ts` } };
     return [
       write(
         smallest({
@@ -64,7 +58,12 @@ await Promise.all([
 ]);
 
 async function write(bundles) {
-  await Promise.all((await bundles).map(({ path, code }) => writeFile(path, code)));
+  await Promise.all(
+    (await bundles).map(async ({ path, code }) => {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, code);
+    }),
+  );
 }
 
 async function hashOf(...roots) {
