@@ -70,12 +70,28 @@ async function watchWorker(signals: WakeSignals, signal: AbortSignal): Promise<v
   }
 }
 
-/** One-time Background Sync: calls the worker when the network is back and no page is left. Chromium only. */
+interface Syncs {
+  readonly sync?: { register(tag: string): Promise<void> };
+  readonly periodicSync?: {
+    register(tag: string, options: { readonly minInterval: number }): Promise<void>;
+    unregister(tag: string): Promise<void>;
+  };
+}
+
+/** The least; Chromium makes it 12 hours, or more for an app that is used less. */
+const PERIOD_MS = 3_600_000;
+
+/**
+ * Background Sync calls the worker when the network is back and no page is left, three times in all; the periodic one,
+ * which only an installed app is granted, also after that. Both are Chromium's alone.
+ */
 export async function registerSync({ registration, name, working }: WakeSignals): Promise<void> {
-  const { sync } = registration as Host & { sync?: { register(tag: string): Promise<void> } };
-  if (!working()) return;
+  const { sync, periodicSync } = registration as Host & Syncs;
   // Refused where the user has switched it off; then the next visit goes on.
-  await sync?.register(name).catch(() => {});
+  const refused = () => {};
+  if (!working()) return periodicSync?.unregister(name).catch(refused);
+  await sync?.register(name).catch(refused);
+  await periodicSync?.register(name, { minInterval: PERIOD_MS }).catch(refused);
 }
 
 function changed(subscribe: WakeSignals['subscribe'], signal: AbortSignal): Promise<void> {

@@ -31,8 +31,8 @@ export function opened(backhaul: InstalledBackhaul): Installed {
 
 /**
  * Makes this service worker an uploader. Call it once, while the worker's script runs (listeners that are added later
- * miss events). Adds listeners for `message`, `activate` and `sync`; takes over nothing else: caching, `skipWaiting` and
- * `clients.claim` stay the app's.
+ * miss events). Adds listeners for `message`, `activate`, `sync` and `periodicsync`; takes over nothing else: caching,
+ * `skipWaiting` and `clients.claim` stay the app's.
  */
 export function installBackhaul(options: BackhaulOptions): InstalledBackhaul {
   const name = sharedName(self.registration.scope);
@@ -58,16 +58,18 @@ export function installBackhaul(options: BackhaulOptions): InstalledBackhaul {
     // Not held: until this event is over, no page of the app is answered by its worker.
     void start(engine, 'start');
   });
-  self.addEventListener('sync', (event) => {
-    const sync = event as ExtendableEvent & { readonly tag: string };
-    if (sync.tag !== name) return;
-    // Rejected while work is left: then the browser calls again, after 300 s and 900 s in Chromium.
-    const finish = async () => {
-      await start(engine, 'sync');
-      if (!(await holding())) throw new UploadError('network', 'Uploads wait.');
-    };
-    sync.waitUntil(finish());
-  });
+  for (const type of ['sync', 'periodicsync']) {
+    self.addEventListener(type, (event) => {
+      const sync = event as ExtendableEvent & { readonly tag: string };
+      if (sync.tag !== name) return;
+      // Rejected while work is left: then the browser calls again, after 300 s and 900 s in Chromium.
+      const finish = async () => {
+        await start(engine, 'sync');
+        if (!(await holding())) throw new UploadError('network', 'Uploads wait.');
+      };
+      sync.waitUntil(finish());
+    });
+  }
   // A worker that was stopped begins here again. One that only installs must not drive: an older one may.
   if (self.serviceWorker?.state === 'activated') void start(engine, 'start');
   const all: Installed = Object.assign(engine, { held });
