@@ -14,6 +14,7 @@ export interface ReceiveContext {
   readonly turns: Turns;
   readonly maxFileBytes: number;
   readonly requestIdleMs: number;
+  readonly pieceWaitMs: number;
   readonly now: () => number;
   readonly onFirstByte: (record: FirstByteRecord) => void;
 }
@@ -51,7 +52,10 @@ export async function receiveUpload(context: ReceiveContext, post: Post): Promis
   const objection = objectionTo(context, post, known);
   if (objection !== undefined) return { outcome: objection, heldBytes: known?.heldBytes ?? 0, acceptedBytes: 0 };
 
-  const turn = context.turns.take(post.key);
+  const met = post.claim.isPiece ? await untilItsTurn(context, post) : undefined;
+  if (met !== undefined) return { outcome: met, heldBytes: await heldBytesOf(context, post), acceptedBytes: 0 };
+
+  const turn = context.turns.take(post.key, post.claim.startByte);
   const writing = new Writing(context, post, turn);
   await turn.ready;
   const writerFromMs = context.now();
@@ -117,13 +121,38 @@ function objectionTo(
   return undefined;
 }
 
+/**
+ * A piece was made in advance, by a client that sends two at a time and does not look at the answers: it waits for the one
+ * before it, and what is held of it already is held. Undefined: it may take its turn, and ends nobody by that but an older
+ * request for the same piece.
+ */
+async function untilItsTurn(
+  { store, turns, pieceWaitMs }: ReceiveContext,
+  { key, claim: { startByte }, body }: Post,
+): Promise<'ok' | 'wrong-start' | undefined> {
+  for (;;) {
+    const heldBytes = store.find(key)?.heldBytes ?? 0;
+    const { announcedBytes = 0 } = body;
+    if (announcedBytes > 0 && startByte + announcedBytes <= heldBytes) return 'ok';
+    const present = turns.startOf(key);
+    if (present === startByte || (present === undefined && startByte <= heldBytes)) return undefined;
+    if (!(await turns.change(key, pieceWaitMs))) return 'wrong-start';
+  }
+}
+
+/** Only what no power cut can take away is told. */
+async function heldBytesOf({ store }: ReceiveContext, { key }: Post): Promise<number> {
+  return (await store.find(key)?.durableBytes()) ?? 0;
+}
+
 /** The one writer of a file, during its turn. */
 class Writing {
   readonly #context: ReceiveContext;
   readonly #post: Post;
   readonly #signal: AbortSignal;
   #file: UploadFile | undefined;
-  #isWriter = false;
+  /** Where its own bytes begin; undefined if it never was the writer. */
+  #fromByte: number | undefined;
   #firstByteAtMs: number | undefined;
 
   constructor(context: ReceiveContext, post: Post, turn: Turn) {
@@ -142,14 +171,15 @@ class Writing {
     const { sizeBytes, metadata } = claim;
     this.#file ??= await store.create(key, { id: fileId, sizeBytes, metadata, createdAtMs: now() });
     if (this.#file.meta.sizeBytes !== sizeBytes) return 'size-changed';
-    if (claim.startByte !== (await this.#file.durableBytes())) return 'wrong-start';
-    this.#isWriter = true;
-    return this.#settle(await this.#pump(this.#file));
+    const heldBytes = await this.#file.durableBytes();
+    if (claim.isPiece ? claim.startByte > heldBytes : claim.startByte !== heldBytes) return 'wrong-start';
+    this.#fromByte = heldBytes;
+    return this.#settle(await this.#pump(this.#file, heldBytes));
   }
 
   tally(): Pick<Receipt, 'heldBytes' | 'acceptedBytes' | 'firstByteAtMs'> {
     const heldBytes = this.#file?.heldBytes ?? 0;
-    const acceptedBytes = this.#isWriter ? Math.max(0, heldBytes - this.#post.claim.startByte) : 0;
+    const acceptedBytes = Math.max(0, heldBytes - (this.#fromByte ?? heldBytes));
     return { heldBytes, acceptedBytes, ...(this.#firstByteAtMs && { firstByteAtMs: this.#firstByteAtMs }) };
   }
 
@@ -158,7 +188,8 @@ class Writing {
     await this.#file?.close().catch(() => undefined);
   }
 
-  async #pump(file: UploadFile): Promise<UploadOutcome> {
+  /** What lies before `fromByte` came with an earlier request: it is passed over. */
+  async #pump(file: UploadFile, fromByte: number): Promise<UploadOutcome> {
     const { requestIdleMs, now } = this.#context;
     let position = this.#post.claim.startByte;
     for (;;) {
@@ -167,9 +198,11 @@ class Writing {
       if (step.type !== 'bytes') return step.type === 'end' ? 'ok' : step.type;
       // Chunked bodies announce no length. A piece that overruns is not cut to fit: its sender is wrong about the file.
       if (position + step.bytes.length > file.meta.sizeBytes) return 'too-large';
-      this.#noteFirstByte();
-      await file.append(position, step.bytes, now());
+      const news = step.bytes.subarray(Math.max(0, fromByte - position));
       position += step.bytes.length;
+      if (news.length === 0) continue;
+      this.#noteFirstByte();
+      await file.append(position - news.length, news, now());
     }
   }
 

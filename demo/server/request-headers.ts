@@ -7,6 +7,8 @@ export interface UploadClaim {
   readonly startByte: number;
   readonly sizeBytes: number;
   readonly metadata: Readonly<Record<string, string>>;
+  /** One of several requests that were made in advance: it may come again, and before its turn. */
+  readonly isPiece: boolean;
 }
 
 /** Answered with 400; the message is the answer's text. */
@@ -29,7 +31,12 @@ export function parseUploadClaim(headers: IncomingHttpHeaders): UploadClaim {
   const startByte = parseBytes(headers, 'X-Start-Byte');
   const sizeBytes = parseBytes(headers, 'X-File-Size');
   if (startByte > sizeBytes) throw new BadRequest('X-Start-Byte is greater than X-File-Size.');
-  return { startByte, sizeBytes, metadata: parseMetadata(headers['x-file-metadata']) };
+  return {
+    startByte,
+    sizeBytes,
+    metadata: parseMetadata(headers['x-file-metadata']),
+    isPiece: headers['x-piece'] === '1',
+  };
 }
 
 function parseBytes(headers: IncomingHttpHeaders, name: string): number {

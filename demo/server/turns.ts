@@ -13,20 +13,47 @@ export interface Turn {
 }
 
 interface Held {
+  readonly startByte: number;
   readonly controller: AbortController;
   readonly released: Promise<void>;
 }
 
 export class Turns {
   readonly #latest = new Map<string, Held>();
+  /** Told when somebody takes the turn of a key. */
+  readonly #watchers = new Map<string, Set<() => void>>();
 
   /** True while somebody holds, or waits for, the turn of `key`. */
   busy(key: string): boolean {
     return this.#latest.has(key);
   }
 
+  /** Where the latest of those that hold, or wait for, the turn of `key` begins. */
+  startOf(key: string): number | undefined {
+    return this.#latest.get(key)?.startByte;
+  }
+
+  /** Resolves when the turn of `key` is let go of; or, if nobody has it, when somebody takes it. False: not within `limitMs`. */
+  async change(key: string, limitMs: number): Promise<boolean> {
+    const held = this.#latest.get(key);
+    if (held !== undefined) return held.released.then(() => true);
+    const watchers = this.#watchers.get(key) ?? new Set();
+    this.#watchers.set(key, watchers);
+    return new Promise((resolve) => {
+      const done = (taken: boolean) => {
+        clearTimeout(timer);
+        watchers.delete(told);
+        if (watchers.size === 0) this.#watchers.delete(key);
+        resolve(taken);
+      };
+      const told = () => done(true);
+      const timer = setTimeout(done, limitMs, false);
+      watchers.add(told);
+    });
+  }
+
   /** Ends the present turn of `key` and queues behind it. */
-  take(key: string): Turn {
+  take(key: string, startByte = 0): Turn {
     const previous = this.#latest.get(key);
     const ready = previous?.released ?? Promise.resolve();
     const controller = new AbortController();
@@ -40,8 +67,9 @@ export class Turns {
       .then(() => {
         if (this.#latest.get(key) === held) this.#latest.delete(key);
       });
-    const held: Held = { controller, released };
+    const held: Held = { controller, released, startByte };
     this.#latest.set(key, held);
+    for (const told of [...(this.#watchers.get(key) ?? [])]) told();
     previous?.controller.abort('replaced' satisfies EndReason);
     return { signal: controller.signal, ready, release: resolve };
   }

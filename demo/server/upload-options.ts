@@ -21,6 +21,8 @@ export interface UploadServerOptions {
   readonly maxUploads?: number;
   /** A request that sends no byte for so many milliseconds is ended; its bytes are kept. Default 60,000. */
   readonly requestIdleMs?: number;
+  /** A piece whose predecessor is not on its way is refused with 409 after so many milliseconds. Default 5000. */
+  readonly pieceWaitMs?: number;
   /** Unfinished uploads that got no byte for so many milliseconds are deleted. Default 7 days. */
   readonly abandonAfterMs?: number;
   /** How often in milliseconds that is looked for. Default 1 hour. */
@@ -46,6 +48,7 @@ export const uploadServerDefaults = {
   maxIdBytes: 4096,
   maxUploads: 1000,
   requestIdleMs: 60_000,
+  pieceWaitMs: 5000,
   abandonAfterMs: 7 * 24 * 3_600_000,
   sweepEveryMs: 3_600_000,
   authorize: (): string => '',

@@ -114,7 +114,9 @@ export function createUploadServer(given: UploadServerOptions): UploadServer {
         startedAtMs,
         atMs: now(),
       });
-    if (receipt.outcome === 'ok' && reply !== undefined) {
+    // A piece that is held already is not read.
+    const isRead = receipt.writerFromMs !== undefined;
+    if (receipt.outcome === 'ok' && isRead && reply !== undefined) {
       tell();
       return answer(response, reply.status, reply.text, reply.headers);
     }
