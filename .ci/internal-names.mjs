@@ -18,6 +18,7 @@ const open = [
   'sw/store/schema.ts',
   'src/index.ts',
   'src/contracts/errors.ts',
+  'src/contracts/hand-over.ts',
   'src/contracts/messages.ts',
   'src/contracts/upload.ts',
   'e2e/conformance/index.ts',

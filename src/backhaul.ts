@@ -46,6 +46,11 @@ export class Backhaul {
     return backhaul;
   }
 
+  /** What runs the uploads: the worker's registration, or what stands in for it. */
+  get registration(): Host {
+    return this.#signals.registration;
+  }
+
   private constructor(registration: Host) {
     this.#mirror = new Mirror(registration.inPage ? 'page' : 'service-worker');
     const name = sharedName(registration.scope);

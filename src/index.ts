@@ -1,5 +1,6 @@
 // What a page imports. Public names only.
 
+export { type BackgroundText, sendInBackground } from './background-fetch.js';
 export { Backhaul } from './backhaul.js';
 export { type ErrorCode, errorCodes, UploadError } from './contracts/errors.js';
 export type {

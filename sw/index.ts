@@ -1,6 +1,7 @@
 // What an app's own service worker imports. Public names only.
 
 export { appBadge } from './app-badge.js';
+export { type BackgroundFetchOptions, backgroundFetch } from './background-fetch.js';
 export type { AdapterState, Limits, Range, Reply, Verdict } from './core/remote.js';
 export { hostInPage, type PageHost } from './host-in-page.js';
 export { type BackhaulOptions, type InstalledBackhaul, installBackhaul } from './install.js';
@@ -12,6 +13,7 @@ export type {
   CreateContext,
   Io,
   Parts,
+  PieceRequest,
   ProbeContext,
   RequestDefaults,
   RequestOptions,
@@ -20,6 +22,7 @@ export type {
 } from './protocols/adapter.js';
 export { ProtocolFailure } from './protocols/adapter.js';
 export { type ByteOffsetOptions, byteOffset } from './protocols/byte-offset.js';
+export { byteOffsetPieces } from './protocols/byte-offset-pieces.js';
 export type {
   Chunk,
   ChunkCall,

@@ -1,7 +1,6 @@
 // Joins the engine to a service worker: the table of its events. Only this file and the additions to it (share-target.ts,
 // notify.ts, app-badge.ts) read `self`.
 
-import { UploadError } from '../src/contracts/errors.js';
 import { envelope, sharedName } from '../src/contracts/messages.js';
 import { answer } from './answer.js';
 import { systemClock } from './clock.js';
@@ -35,7 +34,8 @@ export function opened(backhaul: InstalledBackhaul): Installed {
  * `skipWaiting` and `clients.claim` stay the app's.
  */
 export function installBackhaul(options: BackhaulOptions): InstalledBackhaul {
-  const name = sharedName(self.registration.scope);
+  const { registration, serviceWorker } = self;
+  const name = sharedName(registration.scope);
   const channel = new BroadcastChannel(name);
   const engine = createEngine(options, {
     databaseName: name,
@@ -46,32 +46,29 @@ export function installBackhaul(options: BackhaulOptions): InstalledBackhaul {
     newId: () => crypto.randomUUID(),
     post: (event) => channel.postMessage(envelope(event)),
   });
-  const updated = watchForUpdate(self.registration, self.serviceWorker);
+  const updated = watchForUpdate(registration, serviceWorker);
   const held = (work: Promise<void>) => hold(work, systemClock, updated);
   const holding = () => held(engine.scheduler.idle());
 
   self.addEventListener('message', (event) => {
     const { data, ports } = event;
-    event.waitUntil(held(answer(data, ports[0], engine).then(() => engine.scheduler.idle())));
+    event.waitUntil(held(answer(data, ports[0], engine).then(engine.scheduler.idle)));
   });
   self.addEventListener('activate', () => {
     // Not held: until this event is over, no page of the app is answered by its worker.
     void start(engine, 'start');
   });
-  for (const type of ['sync', 'periodicsync']) {
-    self.addEventListener(type, (event) => {
-      const sync = event as ExtendableEvent & { readonly tag: string };
-      if (sync.tag !== name) return;
-      // Rejected while work is left: then the browser calls again, after 300 s and 900 s in Chromium.
-      const finish = async () => {
-        await start(engine, 'sync');
-        if (!(await holding())) throw new UploadError('network', 'Uploads wait.');
-      };
-      sync.waitUntil(finish());
-    });
-  }
+  const onSync = (event: Event) => {
+    const sync = event as ExtendableEvent & { readonly tag: string };
+    if (sync.tag !== name) return;
+    // Rejected while work is left: then the browser calls again, after 300 s and 900 s in Chromium.
+    const over = start(engine, 'sync').then(holding);
+    sync.waitUntil(over.then((isOver) => isOver || Promise.reject()));
+  };
+  self.addEventListener('sync', onSync);
+  self.addEventListener('periodicsync', onSync);
   // A worker that was stopped begins here again. One that only installs must not drive: an older one may.
-  if (self.serviceWorker?.state === 'activated') void start(engine, 'start');
+  if (serviceWorker?.state === 'activated') void start(engine, 'start');
   const all: Installed = Object.assign(engine, { held });
   return all as unknown as InstalledBackhaul;
 }

@@ -68,8 +68,8 @@ interface View {
 /** Waits for a network, or a server, that gives no sign of life. */
 const dead: readonly WaitReason[] = ['offline', 'backoff'];
 const passing: readonly WaitReason[] = [...dead, 'locked'];
-/** The user is back, perhaps from signing in. */
-const personal: readonly WaitReason[] = [...passing, 'auth'];
+/** The user is back, perhaps from signing in; and what the browser was to send may be over without a word. */
+const personal: readonly WaitReason[] = [...passing, 'auth', 'browser'];
 /** Waits that a wake-up cuts short. Retry-After never is: the server asked for it. */
 export const hastened: Readonly<Partial<Record<WakeReason, readonly WaitReason[]>>> = {
   online: passing,

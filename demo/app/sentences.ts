@@ -101,6 +101,7 @@ const waitingWords = {
   auth: 'Safe, sign-in needed',
   metered: 'Safe, waits for Wi-Fi',
   locked: 'Safe, the server is busy with it',
+  browser: 'The browser sends it',
 } as const;
 
 /** One error for people: what happened and what helps. The library's own message where no better words are known. */

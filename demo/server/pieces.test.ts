@@ -19,10 +19,10 @@ const PIECE = 100_000;
 const bytes = someBytes(SIZE);
 
 /** A piece whose body is written by hand. */
-const openPiece = (kit: Kit, startByte: number) =>
+const openPiece = (kit: Kit, startByte: number, length = PIECE) =>
   open(kit.port, '/api/upload', {
     method: 'POST',
-    headers: { ...claim('a', startByte, SIZE), 'x-piece': '1', 'content-length': String(PIECE) },
+    headers: { ...claim('a', startByte, SIZE), 'x-piece': '1', 'content-length': String(length) },
   });
 const sendPiece = async (kit: Kit, startByte: number) => {
   const { client, answer } = openPiece(kit, startByte);
@@ -72,6 +72,15 @@ describe('pieces, which are made in advance', () => {
     for (const startByte of [0, PIECE, 2 * PIECE]) await sendPiece(kit, startByte);
     for (const startByte of [2 * PIECE, 0]) expect(await sendPiece(kit, startByte)).toEqual([200, String(SIZE)]);
     expect(await held(kit)).toEqual(bytes);
+  });
+
+  it('that are empty are answered at once, and make nothing', async () => {
+    const kit = await start();
+    const empty = openPiece(kit, 0, 0);
+    empty.client.end();
+    const { status: code, text } = await empty.answer;
+    expect([code, text]).toEqual([200, '0']);
+    expect(kit.uploads().map(({ writerFromMs }) => writerFromMs)).toEqual([undefined]);
   });
 
   it('take over from an older request for the same piece, which may be dead', async () => {

@@ -123,7 +123,7 @@ function objectionTo(
 
 /**
  * A piece was made in advance, by a client that sends two at a time and does not look at the answers: it waits for the one
- * before it, and what is held of it already is held. Undefined: it may take its turn, and ends nobody by that but an older
+ * before it, and what is held of it already is held, as is an empty one. Undefined: it may take its turn, and ends nobody by that but an older
  * request for the same piece.
  */
 async function untilItsTurn(
@@ -132,8 +132,8 @@ async function untilItsTurn(
 ): Promise<'ok' | 'wrong-start' | undefined> {
   for (;;) {
     const heldBytes = store.find(key)?.heldBytes ?? 0;
-    const { announcedBytes = 0 } = body;
-    if (announcedBytes > 0 && startByte + announcedBytes <= heldBytes) return 'ok';
+    const { announcedBytes = Infinity } = body;
+    if (announcedBytes === 0 || startByte + announcedBytes <= heldBytes) return 'ok';
     const present = turns.startOf(key);
     if (present === startByte || (present === undefined && startByte <= heldBytes)) return undefined;
     if (!(await turns.change(key, pieceWaitMs))) return 'wrong-start';

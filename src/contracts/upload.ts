@@ -20,8 +20,9 @@ export const priorities = ['high', 'normal', 'low'] as const satisfies readonly 
  * - `auth`: 401 or 403, to it or to another of its endpoint; goes on after `resume()`, or when a page becomes visible.
  * - `metered`: reserved for connections that cost money.
  * - `locked`: the server says that an older request still holds the upload.
+ * - `browser`: the browser itself sends it; the worker goes on when that is over, whatever became of it.
  */
-export type WaitReason = 'offline' | 'backoff' | 'server' | 'auth' | 'metered' | 'locked';
+export type WaitReason = 'offline' | 'backoff' | 'server' | 'auth' | 'metered' | 'locked' | 'browser';
 
 /** Where an upload stands. Exactly one; what belongs to a state is part of it. */
 export type UploadState =

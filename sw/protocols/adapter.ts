@@ -109,6 +109,15 @@ export class ProtocolFailure extends UploadError implements Failure {
   }
 }
 
+/** A request that can be sent by somebody else, later. */
+export interface PieceRequest {
+  /** Relative to the worker, or absolute. */
+  readonly url: string;
+  readonly method: string;
+  /** Beside those of {@link RequestDefaults.headers}. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /** What a side-by-side sender is given. */
 export interface Sending {
   /** Sends one range and commits the answer. */
@@ -151,6 +160,12 @@ export interface Adapter {
   probe(upload: UploadSource, state: AdapterState, io: Io, context: ProbeContext): Promise<Reply>;
   /** Stores `bytes`, whose size is `range[1] - range[0]`. An empty file is one call with the range [0, 0). */
   send(upload: UploadSource, state: AdapterState, range: Range, bytes: Blob, io: Io): Promise<Reply>;
+  /**
+   * The request that would store `range`, without its body, made in advance: Background Fetch sends it when no code of ours
+   * runs, two at a time, in their order, and after an interruption again from its first byte. Absent: this protocol's
+   * requests depend on the answers before them, so that none can be made in advance.
+   */
+  piece?(upload: UploadSource, state: AdapterState, range: Range): Promise<PieceRequest>;
   /** Every byte is held. Absent: then the upload is done. Must be repeatable. */
   complete?(upload: UploadSource, state: AdapterState, io: Io): Promise<Reply>;
   /** After a cancel: frees what the server holds. Tried again while the server is out of reach, given up on a refusal. */

@@ -154,5 +154,5 @@ function limitsOf(pieceSize: ByteOffsetOptions['pieceSize']): Limits {
   if (pieceSize === undefined) return {};
   if (pieceSize === 'rest') return { minBytes: Infinity };
   if (Number.isInteger(pieceSize) && pieceSize > 0) return { maxBytes: pieceSize };
-  throw new RangeError(`pieceSize: ${pieceSize}. Give a positive integer or 'rest'.`);
+  throw new RangeError(`pieceSize: ${pieceSize}. Give bytes, or 'rest'.`);
 }

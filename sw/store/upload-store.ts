@@ -382,7 +382,7 @@ function storageFailed(cause: unknown): UploadError {
     return new UploadError('quota-exceeded', 'No room on this device', { cause });
   }
   if (nameOf(cause) === 'VersionError') {
-    const message = 'A newer version of Backhaul wrote what is here';
+    const message = 'A newer Backhaul wrote this';
     return new UploadError('version-mismatch', message, { cause });
   }
   return new UploadError('storage-failed', `IndexedDB failed (${toWire(cause).message})`, { cause });
