@@ -20,6 +20,7 @@ const open = [
   'src/contracts/errors.ts',
   'src/contracts/hand-over.ts',
   'src/contracts/messages.ts',
+  'src/contracts/policy.ts',
   'src/contracts/upload.ts',
   'e2e/conformance/index.ts',
 ];

@@ -50,13 +50,19 @@ const additions = {
   appBadge: `appBadge(backhaul)`,
   checkRoom: `checkRoom(backhaul)`,
   backgroundFetch: `backgroundFetch(backhaul, { endpoints: ['photos'] })`,
+  policies: `policies(backhaul, { photos: { unmetered: true } })`,
+  userWishes: `userWishes(policies(backhaul, { photos: { unmetered: true } }))`,
 };
+/** What it is called with is in another's figure. */
+const beside = { userWishes: 'policies' };
 const ADDITION_BUDGET_BYTES = 1000;
 /** It has a protocol with its pages of its own. */
 const BACKGROUND_FETCH_BUDGET_BYTES = 1400;
 const extras = [];
+const wholeBytes = {};
 for (const [name, addition] of Object.entries(additions)) {
-  const bytes = (await bytesOf(workerWith(undefined, addition))) - aloneBytes;
+  wholeBytes[name] = await bytesOf(workerWith(undefined, addition));
+  const bytes = wholeBytes[name] - (wholeBytes[beside[name]] ?? aloneBytes);
   extras.push(
     `\`${name}()\` ${check(`addition: ${name}`, bytes, name === 'backgroundFetch' ? BACKGROUND_FETCH_BUDGET_BYTES : ADDITION_BUDGET_BYTES)}`,
   );
@@ -86,7 +92,7 @@ function kilobytes(bytes) {
 
 function workerWith(adapter, addition = '') {
   return `
-    import { appBadge, backgroundFetch, byteOffset, checkRoom, chunkList, chunks, contentHash, inParts, installBackhaul, notify, resumableUpload, s3, shareTarget, tus } from './sw/index.ts';
+    import { appBadge, backgroundFetch, byteOffset, checkRoom, chunkList, chunks, contentHash, inParts, installBackhaul, notify, policies, resumableUpload, s3, shareTarget, tus, userWishes } from './sw/index.ts';
     const photos = byteOffset({ statusUrl: '/status', uploadUrl: '/upload' });
     const backhaul = installBackhaul({ endpoints: { photos${adapter ? `, other: ${adapter}` : ''} } });
     ${addition}`;

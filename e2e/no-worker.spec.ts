@@ -135,3 +135,44 @@ test('a question of another window gets no headers', async ({ launch, link }) =>
   }, WIRE_VERSION);
   expect(answered).toEqual(['page: {"X-Told-By-Page":"photos"}']);
 });
+
+test('what the user wants holds up the tab that drives, whichever is told; another window cannot want anything', async ({
+  launch,
+  link,
+  server,
+}) => {
+  const { context, page: driver } = await launch();
+  const other = await context.newPage();
+  for (const tab of [driver, other]) await openWithoutWorker(tab, link.origin);
+  await choose(driver, [file]);
+  await enqueueChosen(driver);
+  await untilSent(link, 3_000_000);
+  const quiet = await other.evaluate(async () => {
+    const inHours = (hours: number) => new Date(Date.now() + hours * 3_600_000).toTimeString().slice(0, 5);
+    const change = { quietHours: { from: inHours(-1), to: inHours(2) } };
+    const { backhaul, setPolicy } = window.lab;
+    return backhaul && { change, now: await setPolicy(backhaul, 'photos', change) };
+  });
+  expect(quiet?.now).toEqual(quiet?.change);
+  for (const tab of [driver, other]) await expect.poll(() => shown(tab)).toEqual({ [file.name]: 'waiting' });
+
+  // All that other windows and frames can send here is a `message`.
+  await driver.evaluate(async () => {
+    const heard = new Promise((resolve) => addEventListener('message', resolve, { once: true }));
+    const message = { source: 'backhaul-policy-1', endpoint: 'photos', change: { quietHours: false } };
+    postMessage(message, '*', [new MessageChannel().port2]);
+    await heard;
+  });
+  const held = await other.evaluate(() => {
+    const { backhaul, setPolicy } = window.lab;
+    return backhaul && setPolicy(backhaul, 'photos', { unmetered: false });
+  });
+  expect(held).toEqual({ ...quiet?.change, unmetered: false });
+  await expect.poll(() => shown(driver)).toEqual({ [file.name]: 'waiting' });
+
+  await other.evaluate(() => {
+    const { backhaul, setPolicy } = window.lab;
+    return backhaul && setPolicy(backhaul, 'photos', { quietHours: undefined });
+  });
+  await expectCleanDelivery(server, false);
+});

@@ -1,12 +1,12 @@
 // Hands an upload over to the browser itself (Background Fetch, Chromium only), which a page alone may ask for. The requests
 // are the worker's; nothing here decides where bytes go. Apps that do not use it have none of it in their bundle.
 
+import { askWorker } from './ask-worker.js';
 import type { Backhaul } from './backhaul.js';
-import { fromWire, isWireError, UploadError } from './contracts/errors.js';
+import type { WireError } from './contracts/errors.js';
 import { fetchIdOf, type Handed, handOver, handOverLock } from './contracts/hand-over.js';
 import { sharedName } from './contracts/messages.js';
 import type { UploadId } from './contracts/upload.js';
-import { activeWorker, type Host } from './registration.js';
 
 /** What the browser shows while it sends. */
 export interface BackgroundText {
@@ -20,6 +20,7 @@ interface BackgroundFetchManager {
 
 /** A worker that asks for a token for each piece may need a while. A guess. */
 const ANSWER_LIMIT_MS = 60_000;
+const SILENT = 'The service worker hands nothing over. Check that it calls backgroundFetch() while its script runs.';
 
 /**
  * Has the browser send the rest of an upload: also when the last page is closed, the worker stopped and the browser started
@@ -37,8 +38,7 @@ export async function sendInBackground(backhaul: Backhaul, id: UploadId, text: B
   if (!backgroundFetch) return false;
   // The worker sends nothing of it as long as this is held, and looks what has become of it afterwards.
   return navigator.locks.request(handOverLock(sharedName(registration.scope), id), async () => {
-    const handed = await ask(await activeWorker(registration), id);
-    if (isWireError(handed)) throw fromWire(handed);
+    const handed = (await askWorker(registration, handOver(id), ANSWER_LIMIT_MS, SILENT)) as Exclude<Handed, WireError>;
     const requests = handed.pieces.map(({ url, start, end, ...init }) => {
       const body = (handed.bytes as Blob).slice(start, end);
       // Chromium's Background Fetch follows redirects whatever `redirect` says, with headers and body; not out of this mode.
@@ -49,18 +49,4 @@ export async function sendInBackground(backhaul: Backhaul, id: UploadId, text: B
       () => false,
     );
   });
-}
-
-function ask(worker: NonNullable<Host['active']>, id: UploadId): Promise<Handed> {
-  const { port1, port2 } = new MessageChannel();
-  const silent = 'The service worker hands nothing over. Check that it calls backgroundFetch() while its script runs.';
-  const answered = new Promise<Handed>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new UploadError('worker-unresponsive', silent)), ANSWER_LIMIT_MS);
-    port1.onmessage = ({ data }) => {
-      clearTimeout(timer);
-      resolve(data as Handed);
-    };
-    worker.postMessage(handOver(id), [port2]);
-  });
-  return answered.finally(() => port1.close());
 }

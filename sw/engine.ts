@@ -35,6 +35,7 @@ export interface EngineOptions {
 }
 
 export interface Engine extends CommandTools {
+  readonly databaseName: string;
   /** Forgets what settled long ago. */
   prune(): Promise<void>;
 }

@@ -5,6 +5,7 @@ import { envelope, openEnvelope, sharedName, type WakeReason, WIRE_VERSION } fro
 import { answer } from './answer.js';
 import { systemClock } from './clock.js';
 import { createEngine, type EngineOptions } from './engine.js';
+import type { InstalledBackhaul } from './install.js';
 import { roomBy } from './room.js';
 import type { HoldLock, Scheduler } from './scheduler.js';
 import { holdConnection } from './store/connection-lock.js';
@@ -30,8 +31,12 @@ type Word =
 /**
  * Runs uploads in the page itself, with the options of `installBackhaul`. For `fallback` of `Backhaul.register()`, in a
  * module that is loaded only then. Uploads go on while a page of the app is open, and at its next visit.
+ * `add`: calls what a worker's script calls after `installBackhaul`, as far as a page can do it: `policies()`.
  */
-export function hostInPage(options: EngineOptions): (scope: string) => PageHost {
+export function hostInPage(
+  options: EngineOptions,
+  add: (backhaul: InstalledBackhaul) => void = () => {},
+): (scope: string) => PageHost {
   return (scope) => {
     const name = sharedName(scope);
     const events = new BroadcastChannel(name);
@@ -46,6 +51,7 @@ export function hostInPage(options: EngineOptions): (scope: string) => PageHost 
       room: roomBy(async () => navigator.storage.estimate()),
       post: (event) => events.postMessage(envelope(event)),
     });
+    add(engine as unknown as InstalledBackhaul);
     const { scheduler } = engine;
     const tell = (word: Word) => others.postMessage(envelope(word));
     others.addEventListener('message', ({ data }) => void obey(data, scheduler).catch(() => {}));
@@ -71,7 +77,11 @@ export function hostInPage(options: EngineOptions): (scope: string) => PageHost 
       scope,
       active: {
         scriptURL: '(this page)',
-        postMessage: (message, [port]) => void answer(message, port, { ...engine, scheduler: everywhere }),
+        postMessage: (data, ports) => {
+          void answer(data, ports[0], { ...engine, scheduler: everywhere });
+          // For what was added; other windows can send no event of this name.
+          dispatchEvent(new MessageEvent('backhaul', { data, ports: [...ports] }));
+        },
       },
       waiting: null,
       installing: null,

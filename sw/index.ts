@@ -7,6 +7,7 @@ export { hostInPage, type PageHost } from './host-in-page.js';
 export { type BackhaulOptions, type InstalledBackhaul, installBackhaul } from './install.js';
 export { type FinishedBatch, type NotificationText, type NotifyOptions, notify } from './notify.js';
 export { headersFromPage } from './page-headers.js';
+export { type Policies, policies } from './policies.js';
 export type {
   Adapter,
   Answer,
@@ -45,3 +46,4 @@ export type { S3Operation, S3SignedRequest } from './protocols/s3-request.js';
 export { type TusOptions, tus } from './protocols/tus.js';
 export { checkRoom } from './room.js';
 export { type ShareTargetOptions, shareTarget } from './share-target.js';
+export { userWishes } from './user-wishes.js';

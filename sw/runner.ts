@@ -192,7 +192,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
         await commit({ type: 'freed' });
         break;
       default:
-        return step satisfies never;
+        step satisfies never;
     }
     synced = step.type !== 'complete';
   }
@@ -249,7 +249,7 @@ export async function runUpload(queued: UploadRecord, context: RunnerContext): P
         await end('failed', error, failure.forget);
         break;
       default:
-        return decision satisfies never;
+        decision satisfies never;
     }
     return undefined;
   }

@@ -1,5 +1,5 @@
 // The honest words: what the page says about all photos and about one. Never more than is known. Pure.
-import type { UploadSnapshot, UploadTotals } from '../../src/index.js';
+import type { UploadSnapshot, UploadTotals, WaitReason } from '../../src/index.js';
 import { type Batch, counted, type Facts, type Medium } from './facts.js';
 import { formatBytes, formatDuration, formatSpeed, percentOf } from './format.js';
 
@@ -100,9 +100,16 @@ const waitingWords = {
   server: 'Safe, the server is busy',
   auth: 'Safe, sign-in needed',
   metered: 'Safe, waits for Wi-Fi',
+  battery: 'Safe, waits for the charger',
+  'quiet-hours': 'Safe, waits until the quiet hours are over',
   locked: 'Safe, the server is busy with it',
   browser: 'The browser sends it',
 } as const;
+
+/** What waits because its user wants it so can be sent all the same. */
+export function isPolicy(reason: WaitReason): boolean {
+  return reason === 'metered' || reason === 'battery' || reason === 'quiet-hours';
+}
 
 /** One error for people: what happened and what helps. The library's own message where no better words are known. */
 export function errorWords(error: Reason): string {

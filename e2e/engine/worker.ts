@@ -28,13 +28,15 @@ export interface TestWorkerOptions extends EngineOptions {
   readonly online?: () => boolean;
   readonly estimate?: () => Promise<StorageEstimate>;
   readonly onEvent?: (event: UploadEvent) => void;
+  /** What the worker's script calls beside `installBackhaul()`. */
+  readonly additions?: ((engine: Engine) => void) | undefined;
 }
 
 export function startWorker(options: TestWorkerOptions): TestWorker {
   const { life = new Life(), clock = systemClock, databaseName, online = () => true } = options;
   const events: UploadEvent[] = [];
-  const engine = life.run(() =>
-    createEngine(options, {
+  const engine = life.run(() => {
+    const made = createEngine(options, {
       databaseName,
       clock: {
         now: () => clock.now(),
@@ -50,8 +52,10 @@ export function startWorker(options: TestWorkerOptions): TestWorker {
         options.onEvent?.(event);
       },
       holdLock: (task) => hold(`${databaseName}:driver`, life, task),
-    }),
-  );
+    });
+    options.additions?.(made);
+    return made;
+  });
   const send: TestWorker['send'] = (command) =>
     life.run(async () => {
       const parsed = parseCommand(envelope(command));

@@ -38,9 +38,21 @@ export const offers: readonly Offer[] = [
     by: ['chromium', 'firefox'],
   },
   {
-    what: 'tells a worker of a metered connection (`navigator.connection`)',
+    what: 'tells a worker that its user saves data (`navigator.connection.saveData`)',
     where: 'worker',
-    path: 'navigator.connection',
+    path: 'navigator.connection.saveData',
+    by: ['chromium'],
+  },
+  {
+    what: 'tells a worker what it is connected by (`navigator.connection.type`; Chromium does on Android and ChromeOS)',
+    where: 'worker',
+    path: 'navigator.connection.type',
+    by: [],
+  },
+  {
+    what: 'tells a page of the battery (`navigator.getBattery`)',
+    where: 'page',
+    path: 'navigator.getBattery',
     by: ['chromium'],
   },
 ];

@@ -27,6 +27,7 @@ const durability = (named: string) => [{ test: 'demo/server/durability.test.ts',
 const simulation = (named: string) => [{ test: 'e2e/simulation/simulate.test.ts', named }];
 const shareTarget = (named: string) => [{ test: 'e2e/engine/share-target.test.ts', named }];
 const notify = (named: string) => [{ test: 'e2e/engine/notify.test.ts', named }];
+const policies = (named: string) => [{ test: 'e2e/engine/policies.test.ts', named }];
 const unit = (test: string) => [{ test: `${test}.test.ts` }];
 const http = unit('sw/protocols/http');
 const store = unit('sw/store/upload-store');
@@ -199,6 +200,84 @@ export const faults: readonly Fault[] = [
     find: 'for (const { abort } of runs) abort.abort();',
     replace: '',
     caughtBy: commands('pause during a transfer keeps what the server has'),
+  },
+  // policies
+  {
+    file: 'sw/policies.ts',
+    what: 'a request goes out over a connection that costs money',
+    find: 'ask(args[0] as UploadSource).then(() => method(...args))',
+    replace: 'method(...args)',
+    caughtBy: policies('nothing is sent on it'),
+  },
+  {
+    file: 'sw/policies.ts',
+    what: 'what is under way goes on over a connection that costs money',
+    find: 'await scheduler.stop(ids);',
+    replace: '',
+    caughtBy: policies('so does what is the trial'),
+  },
+  {
+    file: 'sw/policies.ts',
+    what: 'each visit of the user moves all that waits through the line',
+    find: 'if (before === now) continue;',
+    replace: '',
+    caughtBy: policies('change nothing about it'),
+  },
+  {
+    file: 'sw/policies.ts',
+    what: 'a long queue is taken out of line one by one',
+    find: 'if (hold) await holdUp(endpoint, hold);',
+    replace: '',
+    caughtBy: policies('comes to rest after few requests for it'),
+  },
+  {
+    file: 'sw/policies.ts',
+    what: 'what waits for a better connection waits for ever',
+    find: "connection?.addEventListener('change', settle);",
+    replace: '',
+    caughtBy: policies('everything goes on at once'),
+  },
+  {
+    file: 'sw/policies.ts',
+    what: 'what is held up counts as an attempt that failed',
+    find: "{ type: 'hastened', reasons, fresh: true },",
+    replace: "{ type: 'hastened', reasons },",
+    caughtBy: policies('no attempt counts'),
+  },
+  {
+    file: 'sw/policies.ts',
+    what: 'a policy holds up what its user wants at once',
+    find: 'if (!hold || (await rules.wishes())[id]) return;',
+    replace: 'if (!hold) return;',
+    caughtBy: policies('sends that upload alone'),
+  },
+  {
+    file: 'sw/policies.ts',
+    what: 'what changes without a word is seen only between requests',
+    find: 'tick();\n      void settle();',
+    replace: 'tick();',
+    caughtBy: policies('what changes without a word'),
+  },
+  {
+    file: 'sw/policies.ts',
+    what: 'an update of the app undoes what its user wants',
+    find: '...wanted[name], ...kept[name], ...kept[endpoint]',
+    replace: '...kept[name], ...kept[endpoint], ...wanted[name]',
+    caughtBy: policies('counts field by field'),
+  },
+  {
+    file: 'sw/user-wishes.ts',
+    what: 'what the user wants is forgotten with the worker',
+    find: 'await kept(changes);',
+    replace: '',
+    caughtBy: policies('counts field by field'),
+  },
+  {
+    file: 'sw/user-wishes.ts',
+    what: 'what is added again after a cancel is still wanted at once',
+    find: 'void forget(idsOf(over)).catch(() => {});',
+    replace: '',
+    caughtBy: policies('what was cancelled in between is another wish'),
   },
   // store
   {

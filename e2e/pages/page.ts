@@ -1,6 +1,13 @@
 // A page on the library alone, without views or thumbnails: what tests and measurements see is Backhaul's own doing.
 // `/?worker=URL` registers that worker; without it the page only holds the input.
-import { Backhaul, EnqueueError, provideHeaders, UploadError, type UploadSnapshot } from '../../src/index.js';
+import {
+  Backhaul,
+  EnqueueError,
+  provideHeaders,
+  setPolicy,
+  UploadError,
+  type UploadSnapshot,
+} from '../../src/index.js';
 import { measureBareStore, measureEnqueue, measureXhr } from './measure.js';
 import { isThere } from './workers/is-there.js';
 
@@ -37,6 +44,7 @@ export interface Lab {
   readonly measureEnqueue: typeof measureEnqueue;
   readonly measureBareStore: typeof measureBareStore;
   readonly measureXhr: typeof measureXhr;
+  readonly setPolicy: typeof setPolicy;
 }
 
 declare global {
@@ -92,6 +100,7 @@ const lab: Lab = {
   measureEnqueue,
   measureBareStore,
   measureXhr,
+  setPolicy,
 };
 window.lab = lab;
 

@@ -4,7 +4,16 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { build } from 'esbuild';
 import type { Page } from 'playwright';
-import type { Backhaul, onUnauthorized, provideHeaders } from '../../src/index.js';
+import type {
+  Backhaul,
+  knownConditions,
+  onUnauthorized,
+  policy,
+  provideHeaders,
+  relayConditions,
+  sendNow,
+  setPolicy,
+} from '../../src/index.js';
 import { repositoryDir } from '../harness/server.js';
 
 declare global {
@@ -12,11 +21,16 @@ declare global {
     backhaul: Backhaul;
     onUnauthorized: typeof onUnauthorized;
     provideHeaders: typeof provideHeaders;
+    relayConditions: typeof relayConditions;
+    knownConditions: typeof knownConditions;
+    policy: typeof policy;
+    setPolicy: typeof setPolicy;
+    sendNow: typeof sendNow;
   }
 }
 
-const page = `import { Backhaul, onUnauthorized, provideHeaders } from './src/index.ts';
-Object.assign(window, { onUnauthorized, provideHeaders });
+const page = `import { Backhaul, knownConditions, onUnauthorized, policy, provideHeaders, relayConditions, sendNow, setPolicy } from './src/index.ts';
+Object.assign(window, { knownConditions, onUnauthorized, policy, provideHeaders, relayConditions, sendNow, setPolicy });
 window.backhaul = await Backhaul.register('/worker.js');`;
 
 export interface AppPage {

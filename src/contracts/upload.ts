@@ -18,11 +18,16 @@ export const priorities = ['high', 'normal', 'low'] as const satisfies readonly 
  * - `backoff`: something on the way failed; it is tried again by itself.
  * - `server`: the server asked for time (Retry-After); nothing but the user cuts that short.
  * - `auth`: 401 or 403, to it or to another of its endpoint; goes on after `resume()`, or when a page becomes visible.
- * - `metered`: reserved for connections that cost money.
+ * - `metered`: a policy keeps it off connections that cost money, or the user saves data. Goes on with the connection.
+ * - `battery`: a policy keeps it until the battery is charged, or being charged.
+ * - `quiet-hours`: a policy keeps it until `untilMs`.
  * - `locked`: the server says that an older request still holds the upload.
  * - `browser`: the browser itself sends it; the worker goes on when that is over, whatever became of it.
  */
-export type WaitReason = 'offline' | 'backoff' | 'server' | 'auth' | 'metered' | 'locked' | 'browser';
+export type WaitReason = 'offline' | 'backoff' | 'server' | 'auth' | 'locked' | 'browser' | PolicyReason;
+
+/** What a policy holds uploads up for; `sendNow()` overrides each. */
+export type PolicyReason = 'metered' | 'battery' | 'quiet-hours';
 
 /** Where an upload stands. Exactly one; what belongs to a state is part of it. */
 export type UploadState =

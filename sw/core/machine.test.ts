@@ -34,7 +34,7 @@ const events = {
   completing: { type: 'completing' },
   yielded: { type: 'yielded', before: initialCourse },
   waited: { type: 'waited', reason: 'server', atMs: 7 },
-  parked: { type: 'parked' },
+  parked: { type: 'parked', state: { status: 'waiting', reason: 'metered', untilMs: 9 } },
   restarted: { type: 'restarted' },
   shrunk: { type: 'shrunk', maxBytes: 100 },
   failed: { type: 'failed', error },

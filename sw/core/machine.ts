@@ -49,8 +49,8 @@ export type CourseEvent =
       readonly untilMs?: number | undefined;
       readonly error?: WireError | undefined;
     }
-  /** Its endpoint wants a sign-in first, as another upload was told. */
-  | { readonly type: 'parked' }
+  /** Not now, like all others of its endpoint: it wants a sign-in first, or a policy holds it up. */
+  | { readonly type: 'parked'; readonly state: Extract<UploadState, { status: 'waiting' }> }
   | { readonly type: 'restarted' }
   /** `anew`: the parts on the server have the wrong size. */
   | { readonly type: 'shrunk'; readonly maxBytes: number; readonly anew?: boolean }
@@ -133,7 +133,7 @@ const rules: Rules = {
       failingSinceMs: failingSinceMs ?? atMs,
     }),
   ],
-  parked: [['queued'], () => ({ state: { status: 'waiting', reason: 'auth' } })],
+  parked: [['queued'], ({ state }) => ({ state })],
   restarted: [underWay, (_, { restarts }) => ({ ...unmade, restarts: restarts + 1 })],
   // Only a body is too large, and none leaves before `sending`.
   shrunk: [

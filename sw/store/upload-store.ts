@@ -6,7 +6,7 @@ import { type IDBPTransaction, openDB } from 'idb';
 import { toWire, UploadError } from '../../src/contracts/errors.js';
 import { isSize } from '../../src/contracts/shape.js';
 import type { UploadId, UploadInfo } from '../../src/contracts/upload.js';
-import { isSettled, priorities } from '../../src/contracts/upload.js';
+import { isSettled } from '../../src/contracts/upload.js';
 import { type Clock, within } from '../clock.js';
 import { type CourseEvent, initialCourse, transition } from '../core/machine.js';
 import {
@@ -325,8 +325,11 @@ export function createUploadStore(name: string, clock: Clock) {
 
     /** All of `endpoint` that have not begun wait for a sign-in: another was told so. */
     park(endpoint: string): Promise<readonly UploadRecord[]> {
-      // Up to where the cancelled stand.
-      return applyFrom([endpoint, 0], [endpoint, 0, priorities.length], { type: 'parked' });
+      // What was cancelled stands there, too, and stays as it is.
+      return applyFrom([endpoint, 0], [endpoint, 0, []], {
+        type: 'parked',
+        state: { status: 'waiting', reason: 'auth' },
+      });
     },
     remove,
 
