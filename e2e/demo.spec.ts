@@ -3,6 +3,7 @@
 
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from 'playwright';
+import { AS_ON_A_PHONE, connectionOf } from './harness/connection.js';
 import { addFiles, EVERY_ENGINE, expect, test, untilDelivered, untilReady, workerReady } from './harness/fixtures.js';
 import { makePhotos } from './harness/photos.js';
 
@@ -97,6 +98,40 @@ test('empty, busy, paused, offline, failed and delivered: accessible, and true',
   await page.locator('#tab-delivered').click();
   await expect(page.locator('#gallery [data-photo-key]')).toHaveCount(photos.length);
   await inspect(page, 'delivered', folder);
+});
+
+test('only on Wi-Fi: a switch where the browser can keep that promise, and "Send now" for each photo', async ({
+  launch,
+  link,
+  server,
+}, info) => {
+  const photos = await makePhotos({ count: 4 });
+  const { page } = await launch({ args: AS_ON_A_PHONE });
+  const become = await connectionOf(page);
+  await become('wifi');
+  await open(page, link.origin);
+  await page.getByLabel('Only on Wi-Fi').check();
+  await become('cellular4g');
+  await addFiles(page, photos);
+  await expect(page.locator('#queue [data-reason="metered"]')).toHaveCount(4);
+  await expect(page.locator('#queue .words')).toHaveText(Array.from(photos, () => 'Safe, waits for Wi-Fi'));
+  await expect(page.locator('#banner')).toBeHidden();
+  await inspect(page, 'metered', info.outputPath('pictures'));
+
+  await page.getByRole('button', { name: `Send now: ${photos[1]?.name}` }).click();
+  await untilDelivered(server, photos.slice(1, 2));
+  await expect(page.locator('#queue [data-reason="metered"]')).toHaveCount(3);
+  await page.reload();
+  await expect(page.getByLabel('Only on Wi-Fi')).toBeChecked();
+  await page.getByLabel('Only on Wi-Fi').uncheck();
+  await untilDelivered(server, photos);
+});
+
+test('no switch "Only on Wi-Fi" where the browser does not tell what it is connected by', async ({ launch, link }) => {
+  const { page } = await launch();
+  await open(page, link.origin);
+  await expect(page.getByLabel('Tell me when done')).toBeVisible();
+  await expect(page.getByLabel('Only on Wi-Fi')).toBeHidden();
 });
 
 test('what finds no room is refused in words, with the numbers', async ({ launch, link }, info) => {

@@ -1,12 +1,12 @@
 // Which of all the things that could be said is said.
 import { describe, expect, it } from 'vitest';
-import { UploadError, type UploadSnapshot, type UploadState } from '../../src/index.js';
+import { UploadError, type UploadSnapshot, type UploadState, type WaitReason } from '../../src/index.js';
 import { type Circumstances, chooseBanner } from './banner.js';
 import { factsOf } from './facts.js';
 import { uploads } from './uploads.fixture.js';
 
 const nowMs = 1_000_000;
-const waiting = (reason: 'offline' | 'backoff' | 'server' | 'auth' | 'metered', inMs?: number): UploadState => ({
+const waiting = (reason: WaitReason, inMs?: number): UploadState => ({
   status: 'waiting',
   reason,
   ...(inMs === undefined ? {} : { untilMs: nowMs + inMs }),
@@ -43,6 +43,12 @@ describe('the banner', () => {
 
   it('promises nothing about photos when there are none', () => {
     expect(choose([], { online: false })?.text).toContain('Photos that you add are kept on this device');
+  });
+
+  it('says nothing about what waits as its user wants it to, however long', () => {
+    for (const reason of ['metered', 'battery', 'quiet-hours'] as const) {
+      expect(choose(uploads(2, waiting(reason, 9 * 3_600_000)))).toBeUndefined();
+    }
   });
 
   it('counts down to the next attempt of the first that tries again', () => {

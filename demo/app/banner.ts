@@ -2,6 +2,7 @@
 import type { BackhaulSnapshot, UploadError, UploadSnapshot } from '../../src/index.js';
 import { counted, type Facts } from './facts.js';
 import { formatDuration } from './format.js';
+import { isPolicy } from './sentences.js';
 
 export type BannerAction = 'reload' | 'resume';
 
@@ -66,7 +67,7 @@ function reconnecting(now: Circumstances, waiting: readonly Waiting[]): Banner |
   const { uploads } = now.snapshot;
   if (uploads.some(({ status }) => status === 'uploading' || status === 'completing')) return undefined;
   const next = waiting
-    .filter(({ reason }) => reason !== 'offline' && reason !== 'metered')
+    .filter(({ reason }) => reason !== 'offline' && !isPolicy(reason))
     .sort((a, b) => (a.untilMs ?? Number.POSITIVE_INFINITY) - (b.untilMs ?? Number.POSITIVE_INFINITY))[0];
   if (!next) {
     const asking = uploads.some(({ status }) => status === 'preparing');

@@ -14,6 +14,7 @@ import { StatusView } from './status-view.js';
 import { Tabs } from './tabs.js';
 import { offerToTell } from './tell-me-view.js';
 import { Thumbnails } from './thumbnails.js';
+import { offerOnlyWifi } from './wifi-view.js';
 
 declare global {
   interface Window {
@@ -60,6 +61,7 @@ async function start(): Promise<Adding | undefined> {
   const adding = new Adding(backhaul, thumbnails, refused, render);
   window.backhaul = backhaul;
   backhaul.subscribe(render);
+  void offerOnlyWifi(backhaul).catch(report);
   await backhaul.list();
   showShared(backhaul.getSnapshot().uploads);
   if (show(queue, adding)) render();

@@ -1,6 +1,6 @@
 // The list "On this device": keyed tiles in order of acceptance, one listener for all their buttons, and the buttons
 // for all photos at once. Delivered photos leave it; the gallery has them.
-import type { Backhaul, UploadId, UploadSnapshot } from '../../src/index.js';
+import { type Backhaul, sendNow, type UploadId, type UploadSnapshot } from '../../src/index.js';
 import { byId, setHidden, setText } from './dom.js';
 import type { Facts } from './facts.js';
 import type { Thumbnails } from './thumbnails.js';
@@ -33,6 +33,7 @@ export class QueueView {
       const name = controls.find((known) => known === button?.dataset['action']);
       const id = button?.closest('li')?.dataset['uploadId'] as UploadId | undefined;
       if (name && id) control(name, [id]);
+      if (id && button?.dataset['action'] === 'sendNow') sendNow(backhaul, id).catch(onError);
     });
     for (const name of ['pause', 'resume', 'cancel', 'retry'] as const) {
       this.#buttons[name].addEventListener('click', () => control(name));

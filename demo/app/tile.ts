@@ -3,7 +3,7 @@ import type { UploadSnapshot } from '../../src/index.js';
 import { fromTemplate, part, setAttribute, setHidden, setIcon, setText } from './dom.js';
 import { percentOf, pictureKey, splitName } from './format.js';
 import { Picture } from './picture.js';
-import { tileWords } from './sentences.js';
+import { isPolicy, tileWords } from './sentences.js';
 import type { Thumbnails } from './thumbnails.js';
 
 /** What the round button of a tile does in this state. */
@@ -16,6 +16,7 @@ export class Tile {
   readonly element = fromTemplate('tile-template');
   readonly #main = part(this.element, '.tile-main', HTMLButtonElement);
   readonly #cancel = part(this.element, '.tile-cancel', HTMLButtonElement);
+  readonly #now = part(this.element, '.tile-now', HTMLButtonElement);
   readonly #ring = part(this.element, '.ring', HTMLElement);
   readonly #words = part(this.element, '.words', HTMLElement);
   readonly #picture: Picture;
@@ -32,6 +33,7 @@ export class Tile {
     name.title = upload.name;
     this.#ring.ariaLabel = `Progress of ${upload.name}`;
     this.#cancel.ariaLabel = `Cancel ${upload.name}`;
+    this.#now.ariaLabel = `Send now: ${upload.name}`;
     this.patch(upload);
   }
 
@@ -47,6 +49,9 @@ export class Tile {
     setAttribute(this.#ring, 'aria-valuetext', words);
     if (this.#shown?.status !== upload.status) this.#patchStatus(upload);
     setAttribute(this.element, 'data-reason', upload.status === 'waiting' ? upload.reason : undefined);
+    const hadFocus = document.activeElement === this.#now;
+    setHidden(this.#now, upload.status !== 'waiting' || !isPolicy(upload.reason));
+    if (hadFocus && this.#now.hidden) this.focus();
     this.#shown = upload;
   }
 

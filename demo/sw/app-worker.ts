@@ -1,7 +1,16 @@
 // The demo's own worker, whatever protocol it speaks: one call makes it an uploader, one takes what a phone shares with
 // it, two tell when no page can; the rest makes the app open and show its gallery offline.
 /// <reference lib="webworker" />
-import { type Adapter, appBadge, checkRoom, installBackhaul, notify, shareTarget } from '../../sw/index.js';
+import {
+  type Adapter,
+  appBadge,
+  checkRoom,
+  installBackhaul,
+  notify,
+  policies,
+  shareTarget,
+  userWishes,
+} from '../../sw/index.js';
 import { activateShell, answerFromShell, installShell } from './app-shell.js';
 import { answerPhoto, answerPhotoList } from './gallery-cache.js';
 import { wantsToBeTold } from './tell-me.js';
@@ -14,6 +23,8 @@ export function serveApp(photos: Adapter): void {
   shareTarget(backhaul, { action: '/share', files: 'photos', endpoint: 'photos', redirect: '/?shared' });
   appBadge(backhaul);
   checkRoom(backhaul);
+  // Nothing by itself: the switch "Only on Wi-Fi" is the user's.
+  userWishes(policies(backhaul, { photos: {} }));
   const icon = '/icons/icon-192.png';
   notify(backhaul, {
     done: ({ delivered, failed }) => ({

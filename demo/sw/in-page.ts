@@ -1,5 +1,5 @@
 // What the app loads where there can be no worker, such as on a phone that opens it over http: the same endpoint.
 import { photos } from 'photos';
-import { hostInPage } from '../../sw/index.js';
+import { hostInPage, policies, userWishes } from '../../sw/index.js';
 
-export const host = hostInPage({ endpoints: { photos } });
+export const host = hostInPage({ endpoints: { photos } }, (backhaul) => userWishes(policies(backhaul, { photos: {} })));
