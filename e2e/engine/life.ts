@@ -6,7 +6,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import 'fake-indexeddb/auto';
 
 const lives = new AsyncLocalStorage<Life>();
-const never = new Promise<never>(() => {});
+export const never = new Promise<never>(() => {});
 
 export class Life {
   crossings = 0;

@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '../../sw/clock.js';
 import { execute, parseCommand } from '../../sw/commands.js';
 import { createEngine, type Engine, type EngineOptions } from '../../sw/engine.js';
 import { roomBy } from '../../sw/room.js';
-import { Life } from './life.js';
+import { Life, never } from './life.js';
 
 /** Locks as a browser has them: one holder a name, the next in line when it is done or dead. */
 const tails = new Map<string, Promise<void>>();
@@ -60,7 +60,13 @@ export function startWorker(options: TestWorkerOptions): TestWorker {
     life.run(async () => {
       const parsed = parseCommand(envelope(command));
       if (parsed === undefined) throw new Error('not a command');
-      return (await execute(parsed, engine)) as never;
+      try {
+        return (await execute(parsed, engine)) as never;
+      } catch (cause) {
+        // Of a worker that was stopped meanwhile no page hears, be it that its store was taken away.
+        if (life.dead) return never;
+        throw cause;
+      }
     });
   return {
     life,
