@@ -44,7 +44,7 @@ export function hostInPage(
     const engine = createEngine(options, {
       databaseName: name,
       clock: systemClock,
-      fetch: (input, init) => fetch(input, init),
+      fetch: ownFetch(),
       holdLock: lockOf(name),
       isOnline: () => navigator.onLine,
       newId,
@@ -106,6 +106,28 @@ async function obey(data: unknown, scheduler: Scheduler): Promise<void> {
     default:
       word satisfies never;
   }
+}
+
+/**
+ * What ends with the page says nothing of the network; and since WebKit then reads no Blob either, the upload would be
+ * taken for lost. A page that comes back (bfcache) has a time limit on it.
+ */
+function ownFetch(): typeof fetch {
+  let isLeaving = false;
+  addEventListener('pagehide', () => {
+    isLeaving = true;
+  });
+  addEventListener('pageshow', () => {
+    isLeaving = false;
+  });
+  return async (input, init) => {
+    try {
+      return await fetch(input, init);
+    } catch (cause) {
+      if (isLeaving && !init?.signal?.aborted) await new Promise(() => {});
+      throw cause;
+    }
+  };
 }
 
 /** Pages over http have no Web Locks. */

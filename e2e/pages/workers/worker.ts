@@ -1,5 +1,5 @@
 // The smallest worker on the library: one endpoint, on this origin or on the one that `?server=` names.
-import { byteOffset, chunkList, chunks, installBackhaul, s3, tus } from '../../../sw/index.js';
+import { byteOffset, checkRoom, chunkList, chunks, installBackhaul, s3, tus } from '../../../sw/index.js';
 import { isThere } from './is-there.js';
 
 declare const self: ServiceWorkerGlobalScope;
@@ -26,7 +26,7 @@ const adapters = {
     s3({ sign: (operation) => fetch(`${server}/s3/sign`, { method: 'POST', body: JSON.stringify(operation) }) }),
 };
 
-installBackhaul({ endpoints: { photos: adapters[PROTOCOL]() } });
+checkRoom(installBackhaul({ endpoints: { photos: adapters[PROTOCOL]() } }));
 
 if (TAKE_OVER) self.addEventListener('install', (event) => event.waitUntil(self.skipWaiting()));
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
