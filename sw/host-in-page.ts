@@ -108,18 +108,29 @@ async function obey(data: unknown, scheduler: Scheduler): Promise<void> {
   }
 }
 
+/** From here on, a page that was to go away is taken to stay. A guess. */
+const STAYS_MS = 10_000;
+
 /**
  * What ends with the page says nothing of the network; and since WebKit then reads no Blob either, the upload would be
  * taken for lost. A page that comes back (bfcache) has a time limit on it.
  */
 function ownFetch(): typeof fetch {
   let isLeaving = false;
-  addEventListener('pagehide', () => {
+  const leave = () => {
     isLeaving = true;
-  });
-  addEventListener('pageshow', () => {
+  };
+  const stay = () => {
     isLeaving = false;
+  };
+  // WebKit ends requests between the two.
+  addEventListener('beforeunload', () => {
+    leave();
+    // The user may have stayed, or got a download.
+    setTimeout(stay, STAYS_MS);
   });
+  addEventListener('pagehide', leave);
+  addEventListener('pageshow', stay);
   return async (input, init) => {
     try {
       return await fetch(input, init);
