@@ -6,16 +6,17 @@ import { differenceOf } from './engines/differences.js';
 import type { Tab } from './engines/engine.js';
 import { makeFile, type SourceFile } from './harness/files.js';
 import { untilDelivered, untilSent } from './harness/fixtures.js';
-import {
-  acknowledgedBytesSentAgain,
-  deliveries,
-  fileIds,
-  maxConcurrentWriters,
-  withoutRepeats,
-} from './harness/ledger.js';
 import type { Link } from './harness/link.js';
-import type { ReferenceServer } from './harness/server.js';
-import { choose, EVERY_ENGINE, enqueueChosen, expect, openLab, shown, test } from './pages/fixtures.js';
+import {
+  choose,
+  EVERY_ENGINE,
+  enqueueChosen,
+  expect,
+  expectCleanDelivery,
+  openLab,
+  shown,
+  test,
+} from './pages/fixtures.js';
 
 test.use({ linkOptions: { uplinkBitsPerSecond: 20_000_000 } });
 
@@ -30,15 +31,6 @@ test.beforeEach(async ({ filesDir }) => {
 async function openWithoutWorker(tab: Tab, origin: string): Promise<void> {
   await openLab(tab, origin, NO_WORKER);
   expect(await tab.evaluate(() => window.lab.backhaul?.getSnapshot().host)).toBe('page');
-}
-
-async function expectCleanDelivery(server: ReferenceServer, repeats: boolean): Promise<void> {
-  await untilDelivered(server, [file]);
-  const [fileId = ''] = fileIds(server.ledger);
-  await expect.poll(() => deliveries(server.ledger, fileId), 'deliveries').toBe(1);
-  expect(maxConcurrentWriters(server.ledger, fileId), 'writers at once').toBe(1);
-  const lines = repeats ? withoutRepeats(server.ledger, fileId) : server.ledger;
-  expect(acknowledgedBytesSentAgain(lines, fileId), 'acknowledged bytes sent again').toBe(0);
 }
 
 /** Two tabs: the one that does not drive pauses, resumes, and takes over when the other is closed. */
@@ -68,6 +60,7 @@ test(
     await enqueueChosen(page);
     await untilSent(link, 8_000_000);
     await page.reload();
+    await untilDelivered(server, [file]);
     await expectCleanDelivery(server, differenceOf(engine, info.title) !== undefined);
     await expect.poll(() => shown(page)).toEqual({ [file.name]: 'completed' });
   },
@@ -80,6 +73,7 @@ test(
     const { page, newPage } = await open();
     const other = await newPage();
     await shareTheWork([page, other], link.origin, link);
+    await untilDelivered(server, [file]);
     await expectCleanDelivery(server, differenceOf(engine, info.title) !== undefined);
     await expect.poll(() => shown(other)).toEqual({ [file.name]: 'completed' });
   },
@@ -94,6 +88,7 @@ test('over http there are no Web Locks either: one of two tabs drives all the sa
   const other = await newPage();
   await shareTheWork([page, other], `http://app.example:${link.port}`, link);
   expect(await other.evaluate(() => [isSecureContext, 'locks' in navigator])).toEqual([false, false]);
+  await untilDelivered(server, [file]);
   await expectCleanDelivery(server, false);
   await expect.poll(() => shown(other)).toEqual({ [file.name]: 'completed' });
 });
@@ -174,5 +169,6 @@ test('what the user wants holds up the tab that drives, whichever is told; anoth
     const { backhaul, setPolicy } = window.lab;
     return backhaul && setPolicy(backhaul, 'photos', { quietHours: undefined });
   });
+  await untilDelivered(server, [file]);
   await expectCleanDelivery(server, false);
 });

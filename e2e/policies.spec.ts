@@ -6,7 +6,7 @@ import { createUploadServer } from '../demo/server/upload-server.js';
 import { AS_ON_A_PHONE, connectionOf } from './harness/connection.js';
 import { test as base, expect } from './harness/fixtures.js';
 import { acknowledgedBytesSentAgain, deliveries, fileIds, type LedgerLine } from './harness/ledger.js';
-import { type AppPage, deliverRandom, serveAppPage } from './protocols/app-page.js';
+import { type AppPage, deliverRandom, openApp, serveAppPage, shownCounts } from './protocols/app-page.js';
 
 interface Site {
   readonly app: AppPage;
@@ -37,22 +37,9 @@ const test = base.extend<{ site: Site }>({
   },
 });
 
-async function open(page: Page, { origin }: AppPage): Promise<void> {
-  await page.goto(origin);
-  await page.waitForFunction(() => window.backhaul !== undefined);
+async function open(page: Page, app: AppPage): Promise<void> {
+  await openApp(page, app);
   await page.evaluate(() => void window.relayConditions(window.backhaul));
-}
-
-/** How many uploads this page shows in each state, a wait by its reason. */
-function shown(page: Page): Promise<Readonly<Record<string, number>>> {
-  return page.evaluate(() => {
-    const counts: Record<string, number> = {};
-    for (const upload of window.backhaul.getSnapshot().uploads) {
-      const name = upload.status === 'waiting' ? upload.reason : upload.status;
-      counts[name] = (counts[name] ?? 0) + 1;
-    }
-    return counts;
-  });
 }
 
 const acceptedBytes = (ledger: readonly LedgerLine[]) =>
@@ -71,24 +58,24 @@ test('turns cellular under a running upload: it stops, says why, and goes on fro
   void deliverRandom(page, [3_000_000, 150_000]).catch(() => {});
   await expect.poll(() => acceptedBytes(ledger)).toBeGreaterThan(500_000);
   await become('cellular4g');
-  await expect.poll(() => shown(page)).toMatchObject({ metered: expect.any(Number) });
-  const { metered, uploading = 0, preparing = 0 } = await shown(page);
+  await expect.poll(() => shownCounts(page)).toMatchObject({ metered: expect.any(Number) });
+  const { metered, uploading = 0, preparing = 0 } = await shownCounts(page);
   expect({ metered, uploading, preparing }).toEqual({ metered: 1, uploading: 0, preparing: 0 });
   // The debugger tells a worker that starts, and all of them at a reload, of Ethernet first, for some 30 ms; what is begun in
   // that time is stopped like the rest.
   await browser.stopWorkers();
   await page.reload();
   await open(page, app);
-  await expect.poll(() => shown(page)).toMatchObject({ metered: 1 });
+  await expect.poll(() => shownCounts(page)).toMatchObject({ metered: 1 });
   // What was on its way has arrived or not by now; after that, nothing comes, though the user is there.
   const requests = ledger.length;
   for (let visit = 0; visit < 5; visit += 1) await page.evaluate(() => window.backhaul.wake());
-  await expect.poll(() => shown(page)).toMatchObject({ metered: 1 });
+  await expect.poll(() => shownCounts(page)).toMatchObject({ metered: 1 });
   expect(ledger.length - requests).toBeLessThanOrEqual(1);
 
   await browser.stopWorkers();
   await become('wifi');
-  await expect.poll(() => shown(page)).toEqual({ completed: 2 });
+  await expect.poll(() => shownCounts(page)).toEqual({ completed: 2 });
   for (const id of fileIds(ledger)) {
     expect(deliveries(ledger, id)).toBe(1);
     expect(acknowledgedBytesSentAgain(ledger, id)).toBe(0);
@@ -104,7 +91,7 @@ test('the switch of its user, and "send now" for one, hold over a restart of the
   await (await connectionOf(first.page))('cellular4g');
   expect(await first.page.evaluate(() => window.policy(window.backhaul, 'photos'))).toEqual({ unmetered: true });
   void deliverRandom(first.page, [250_000, 1_500_000, 260_000]).catch(() => {});
-  await expect.poll(() => shown(first.page)).toEqual({ metered: 3 });
+  await expect.poll(() => shownCounts(first.page)).toEqual({ metered: 3 });
   expect(ledger).toEqual([]);
   await first.page
     .evaluate(() => window.backhaul.getSnapshot().uploads[1]?.id)
@@ -117,14 +104,14 @@ test('the switch of its user, and "send now" for one, hold over a restart of the
   await second.page.goto('about:blank');
   await (await connectionOf(second.page))('cellular4g');
   await open(second.page, app);
-  await expect.poll(() => shown(second.page)).toEqual({ metered: 2, completed: 1 });
+  await expect.poll(() => shownCounts(second.page)).toEqual({ metered: 2, completed: 1 });
   const [only = ''] = fileIds(ledger).filter((id) => deliveries(ledger, id) > 0);
   expect(fileIds(ledger)).toEqual([only]);
   expect(acknowledgedBytesSentAgain(ledger, only)).toBe(0);
 
   // The user does not mind the cost: at once, and for good.
   await second.page.evaluate(() => window.setPolicy(window.backhaul, 'photos', { unmetered: false }));
-  await expect.poll(() => shown(second.page)).toEqual({ completed: 3 });
+  await expect.poll(() => shownCounts(second.page)).toEqual({ completed: 3 });
   await second.close();
   const third = await launch({ args: AS_ON_A_PHONE });
   await open(third.page, app);

@@ -2,7 +2,7 @@
 // numbers. Chromium's estimate hides the quota (it says 10 GiB, always), so here the browser's own refusal decides.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFile, type SourceFile } from './harness/files.js';
+import { makeFile, makeFiles } from './harness/files.js';
 import { untilDelivered } from './harness/fixtures.js';
 import {
   choose,
@@ -22,10 +22,7 @@ test('of 20 photos of 5 MB, those that fit into 50 MB are delivered, the others 
   server,
   filesDir,
 }) => {
-  const photos: SourceFile[] = [];
-  for (let index = 0; index < 20; index += 1) {
-    photos.push(await makeFile(join(filesDir, `photo-${index}.jpg`), 5_000_000, index));
-  }
+  const photos = await makeFiles(filesDir, 20, 5_000_000);
   const { page } = await launch();
   await openLab(page, link.origin);
   await setQuota(page, 50_000_000);
@@ -75,10 +72,7 @@ for (const copiedBytes of [0, 10_000_000, 40_000_000]) {
     filesDir,
     profileDir,
   }) => {
-    const photos: SourceFile[] = [];
-    for (let index = 0; index < 20; index += 1) {
-      photos.push(await makeFile(join(filesDir, `photo-${index}.jpg`), 4_000_000, index));
-    }
+    const photos = await makeFiles(filesDir, 20, 4_000_000);
     const { page } = await launch();
     await openLab(page, link.origin);
     await choose(page, photos);
@@ -168,10 +162,7 @@ test(
   'on a full device, what finds no room is refused as such, and what fits is delivered',
   EVERY_ENGINE,
   async ({ open, link, server, filesDir }) => {
-    const photos: SourceFile[] = [];
-    for (let index = 0; index < 14; index += 1) {
-      photos.push(await makeFile(join(filesDir, `photo-${index}.jpg`), 5_000_000, index));
-    }
+    const photos = await makeFiles(filesDir, 14, 5_000_000);
     const { page } = await open({ quota: { origin: link.origin, sizeBytes: 50_000_000 } });
     await openLab(page, link.origin);
     await choose(page, photos);

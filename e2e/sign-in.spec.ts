@@ -1,10 +1,9 @@
 // Sign-in, in a real browser: tokens that only pages know, a token that expires, cookies. The server's own records judge.
 import { join } from 'node:path';
-import type { Page } from 'playwright';
 import { createUploadServer } from '../demo/server/upload-server.js';
 import { test as base, expect } from './harness/fixtures.js';
 import { acknowledgedBytesSentAgain, deliveries, fileIds, type LedgerLine } from './harness/ledger.js';
-import { type AppPage, deliverRandom, serveAppPage } from './protocols/app-page.js';
+import { type AppPage, deliverRandom, openApp, serveAppPage, shownCounts } from './protocols/app-page.js';
 
 interface Guarded {
   readonly app: AppPage;
@@ -37,23 +36,6 @@ const workerWith = (headers: string) => `
   self.addEventListener('install', () => self.skipWaiting());
   self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));`;
 
-async function open(page: Page, { origin }: AppPage): Promise<void> {
-  await page.goto(origin);
-  await page.waitForFunction(() => window.backhaul !== undefined);
-}
-
-/** How many uploads this page shows in each state, a wait by its reason. */
-function shown(page: Page): Promise<Readonly<Record<string, number>>> {
-  return page.evaluate(() => {
-    const counts: Record<string, number> = {};
-    for (const upload of window.backhaul.getSnapshot().uploads) {
-      const name = upload.status === 'waiting' ? upload.reason : upload.status;
-      counts[name] = (counts[name] ?? 0) + 1;
-    }
-    return counts;
-  });
-}
-
 const refusals = (ledger: readonly LedgerLine[]) => ledger.filter(({ outcome }) => outcome === 'unauthorized').length;
 
 test('a token expires in the middle of 50 uploads: one question, all wait, then all are delivered', async ({
@@ -65,7 +47,7 @@ test('a token expires in the middle of 50 uploads: one question, all wait, then 
   const { page, context } = await launch();
   const other = await context.newPage();
   for (const tab of [page, other]) {
-    await open(tab, app);
+    await openApp(tab, app);
     await tab.evaluate(() => {
       const tab = Object.assign(window, { token: 'old', questions: 0, signedIn: () => {} });
       tab.provideHeaders(() => ({ Authorization: `Bearer ${tab.token}` }));
@@ -86,13 +68,13 @@ test('a token expires in the middle of 50 uploads: one question, all wait, then 
     other,
     Array.from({ length: 50 }, (_, index) => 250_000 + index),
   );
-  await expect.poll(() => shown(other), { timeout: 30_000 }).toMatchObject({ auth: expect.any(Number) });
+  await expect.poll(() => shownCounts(other), { timeout: 30_000 }).toMatchObject({ auth: expect.any(Number) });
   const count = async () => {
-    const { auth = 0, completed = 0 } = await shown(other);
+    const { auth = 0, completed = 0 } = await shownCounts(other);
     return auth + completed;
   };
   await expect.poll(count).toBe(50);
-  const { auth = 0 } = await shown(other);
+  const { auth = 0 } = await shownCounts(other);
   expect(auth).toBeGreaterThan(10);
   const asked = () => Promise.all([page, other].map((tab) => tab.evaluate(() => Object(window).questions as number)));
   await expect.poll(async () => (await asked()).reduce((sum, each) => sum + each)).toBe(1);
@@ -105,7 +87,7 @@ test('a token expires in the middle of 50 uploads: one question, all wait, then 
     });
   }
   await delivered;
-  await expect.poll(() => shown(page)).toEqual({ completed: 50 });
+  await expect.poll(() => shownCounts(page)).toEqual({ completed: 50 });
   expect((await asked()).reduce((sum, each) => sum + each)).toBe(1);
   const ids = fileIds(ledger);
   expect(ids).toHaveLength(50);
@@ -126,21 +108,21 @@ test('a token that only a page knows goes on for a while after that page; withou
   await app.serveWorker(workerWith('headers: headersFromPage()'));
   guarded.allow = ({ authorization }) => authorization === 'Bearer mine';
   const { page } = await launch();
-  await open(page, app);
+  await openApp(page, app);
   void deliverRandom(page, [250_000]).catch(() => {});
   // Nobody can say who is signed in, so nothing is sent.
-  await expect.poll(() => shown(page), { timeout: 20_000 }).toEqual({ auth: 1 });
+  await expect.poll(() => shownCounts(page), { timeout: 20_000 }).toEqual({ auth: 1 });
   expect(ledger).toEqual([]);
   await page.evaluate(async () => {
     const stop = window.provideHeaders(() => ({ Authorization: 'Bearer mine' }));
     await window.backhaul.wake();
     Object.assign(window, { stop });
   });
-  await expect.poll(() => shown(page)).toEqual({ completed: 1 });
+  await expect.poll(() => shownCounts(page)).toEqual({ completed: 1 });
   // As if its page were closed: the worker knows what it said last.
   await page.evaluate(() => Object(window).stop());
   void deliverRandom(page, [150_000]).catch(() => {});
-  await expect.poll(() => shown(page)).toEqual({ completed: 2 });
+  await expect.poll(() => shownCounts(page)).toEqual({ completed: 2 });
 });
 
 test('cookies need no code: whoever opens the app signed in again has his uploads go on', async ({
@@ -151,14 +133,14 @@ test('cookies need no code: whoever opens the app signed in again has his upload
   await app.serveWorker(workerWith(''));
   guarded.allow = ({ cookie }) => String(cookie).includes('session=1');
   const { page, context } = await launch();
-  await open(page, app);
+  await openApp(page, app);
   void deliverRandom(page, [250_000, 150_000]).catch(() => {});
-  await expect.poll(() => shown(page)).toEqual({ auth: 2 });
+  await expect.poll(() => shownCounts(page)).toEqual({ auth: 2 });
   await context.addCookies([{ name: 'session', value: '1', url: app.origin, httpOnly: true }]);
   // As after the redirect of a sign-in page.
   await page.reload();
   await page.waitForFunction(() => window.backhaul !== undefined);
-  await expect.poll(() => shown(page)).toEqual({ completed: 2 });
+  await expect.poll(() => shownCounts(page)).toEqual({ completed: 2 });
   for (const id of fileIds(ledger)) expect(deliveries(ledger, id)).toBe(1);
 });
 
@@ -170,7 +152,7 @@ test('a sign-in that the user declines is asked for again when he comes back, an
   await app.serveWorker(workerWith(''));
   guarded.allow = () => false;
   const { page } = await launch();
-  await open(page, app);
+  await openApp(page, app);
   await page.evaluate(() => {
     const tab = Object.assign(window, { questions: 0 });
     tab.onUnauthorized(tab.backhaul, async () => {
@@ -182,7 +164,7 @@ test('a sign-in that the user declines is asked for again when he comes back, an
   await expect.poll(() => page.evaluate(() => Object(window).questions)).toBe(1);
   // More that is told 401 meanwhile is no new question.
   void deliverRandom(page, [1000]).catch(() => {});
-  await expect.poll(() => shown(page)).toEqual({ auth: 4 });
+  await expect.poll(() => shownCounts(page)).toEqual({ auth: 4 });
   expect(await page.evaluate(() => Object(window).questions)).toBe(1);
   await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
   await expect.poll(() => page.evaluate(() => Object(window).questions)).toBe(2);

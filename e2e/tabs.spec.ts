@@ -3,19 +3,23 @@ import { join } from 'node:path';
 import { WIRE_VERSION } from '../src/contracts/messages.js';
 import { differenceOf } from './engines/differences.js';
 import type { Tab } from './engines/engine.js';
-import { makeFile, type SourceFile } from './harness/files.js';
+import { makeFile, makeFiles, type SourceFile } from './harness/files.js';
 import { untilDelivered, untilSent } from './harness/fixtures.js';
-import {
-  acknowledgedBytesSentAgain,
-  deliveries,
-  fileIds,
-  maxConcurrentWriters,
-  withoutRepeats,
-} from './harness/ledger.js';
+import { deliveries, fileIds, maxConcurrentWriters } from './harness/ledger.js';
 import { carriesLastByte, type Link } from './harness/link.js';
 import type { ReferenceServer } from './harness/server.js';
 import { pageScript, type WorkerVersion, workerScript } from './pages/build.js';
-import { choose, copiedSoFar, EVERY_ENGINE, enqueueChosen, expect, openLab, shown, test } from './pages/fixtures.js';
+import {
+  choose,
+  copiedSoFar,
+  EVERY_ENGINE,
+  enqueueChosen,
+  expect,
+  expectCleanDelivery,
+  openLab,
+  shown,
+  test,
+} from './pages/fixtures.js';
 
 const SECOND_MS = 1000;
 test.use({ linkOptions: { uplinkBitsPerSecond: 20_000_000 } });
@@ -38,16 +42,6 @@ function activeVersion(page: Tab): Promise<string> {
         window.lab.registration?.active?.postMessage('version?', [port2]);
       }),
   );
-}
-
-/** One driver at every moment, delivered once, nothing sent again. */
-async function expectCleanDelivery(server: ReferenceServer, repeats = false): Promise<void> {
-  const [fileId = ''] = fileIds(server.ledger);
-  // The bytes are on the server's disk a moment before its last line is in the ledger.
-  await expect.poll(() => deliveries(server.ledger, fileId), 'deliveries').toBe(1);
-  expect(maxConcurrentWriters(server.ledger, fileId), 'writers at once').toBe(1);
-  const lines = repeats ? withoutRepeats(server.ledger, fileId) : server.ledger;
-  expect(acknowledgedBytesSentAgain(lines, fileId), 'acknowledged bytes sent again').toBe(0);
 }
 
 async function expectSameEnd(server: ReferenceServer, tabs: readonly Tab[]): Promise<void> {
@@ -103,10 +97,7 @@ test('a new worker takes over while files are being stored: each is delivered on
   profileDir,
 }) => {
   link.setUplink(undefined);
-  const files: SourceFile[] = [];
-  for (let index = 0; index < 20; index += 1) {
-    files.push(await makeFile(join(filesDir, `photo-${index}.jpg`), 4_000_000, index));
-  }
+  const files = await makeFiles(filesDir, 20, 4_000_000);
   const { page } = await launch();
   await openLab(page, link.origin);
   await choose(page, files);

@@ -1,18 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, expect, it } from 'vitest';
-import type { DemoOptions } from './demo-server.js';
-import { ask, claim, type Kit, keyOf, post, someBytes, startKit } from './test-kit.js';
+import { expect, it } from 'vitest';
+import { startedKits } from './started-kits.js';
+import { ask, claim, type Kit, keyOf, post, someBytes } from './test-kit.js';
 
-const kits: Kit[] = [];
-async function start(options: Partial<DemoOptions> = {}): Promise<Kit> {
-  const kit = await startKit(options);
-  kits.push(kit);
-  return kit;
-}
-afterEach(async () => {
-  await Promise.all(kits.splice(0).map((kit) => kit.close()));
-});
+const { kits, start } = startedKits();
 
 async function upload(kit: Kit, id: string, body: Uint8Array, metadata: Record<string, string>): Promise<void> {
   const packed = encodeURIComponent(JSON.stringify(metadata));

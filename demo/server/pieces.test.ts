@@ -1,18 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
-import type { DemoOptions } from './demo-server.js';
-import { claim, type Kit, keyOf, open, post, someBytes, startKit, status, until, write } from './test-kit.js';
+import { describe, expect, it } from 'vitest';
+import { startedKits } from './started-kits.js';
+import { claim, type Kit, keyOf, open, post, someBytes, status, until, write } from './test-kit.js';
 
-const kits: Kit[] = [];
-async function start(options: Partial<DemoOptions> = {}): Promise<Kit> {
-  const kit = await startKit(options);
-  kits.push(kit);
-  return kit;
-}
-afterEach(async () => {
-  await Promise.all(kits.splice(0).map((kit) => kit.close()));
-});
+const { start } = startedKits();
 
 const SIZE = 300_000;
 const PIECE = 100_000;

@@ -2,8 +2,8 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
-import type { DemoOptions } from './demo-server.js';
+import { describe, expect, it } from 'vitest';
+import { startedKits } from './started-kits.js';
 import {
   ask,
   claim,
@@ -14,22 +14,13 @@ import {
   post,
   sha256,
   someBytes,
-  startKit,
   status,
   until,
   write,
 } from './test-kit.js';
 import { type OpenDataFile, openDataFile } from './upload-file.js';
 
-const kits: Kit[] = [];
-async function start(options: Partial<DemoOptions> = {}): Promise<Kit> {
-  const kit = await startKit(options);
-  kits.push(kit);
-  return kit;
-}
-afterEach(async () => {
-  await Promise.all(kits.splice(0).map((kit) => kit.close()));
-});
+const { kits, start } = startedKits();
 
 const held = (kit: Kit, id: string) => readFile(join(kit.dataDir, `${keyOf(id)}.data`));
 

@@ -2,7 +2,7 @@
 import { createCipheriv, createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, writeFile } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
 /** A real file on disk, and what its bytes must still be at the other end. */
@@ -44,6 +44,15 @@ export async function makeFile(path: string, sizeBytes: number, seed: number | s
     await file.close();
   }
   return { path, name: basename(path), sizeBytes, sha256: hash.digest('hex') };
+}
+
+/** `count` files of one size and different bytes in `dir`: photo-0.jpg, photo-1.jpg ... */
+export async function makeFiles(dir: string, count: number, sizeBytes: number): Promise<SourceFile[]> {
+  const files: SourceFile[] = [];
+  for (let index = 0; index < count; index += 1) {
+    files.push(await makeFile(join(dir, `photo-${index}.jpg`), sizeBytes, index));
+  }
+  return files;
 }
 
 /** A file of 0 bytes. */

@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import type { Page } from 'playwright';
 import type { Tab } from '../engines/engine.js';
 import type { SourceFile } from '../harness/files.js';
-import { addFiles, test as base, untilReady } from '../harness/fixtures.js';
+import { addFiles, test as base, expect, untilReady } from '../harness/fixtures.js';
+import {
+  acknowledgedBytesSentAgain,
+  deliveries,
+  fileIds,
+  maxConcurrentWriters,
+  withoutRepeats,
+} from '../harness/ledger.js';
+import type { ReferenceServer } from '../harness/server.js';
 import { buildPages } from './build.js';
 import type { EnqueueResult } from './page.js';
 
@@ -51,6 +59,16 @@ export async function choose(page: Tab, files: readonly (SourceFile | string)[])
 /** Enqueues what was picked. */
 export function enqueueChosen(page: Tab, endpoint = 'photos'): Promise<EnqueueResult> {
   return page.evaluate((name) => window.lab.enqueue(undefined, name), endpoint);
+}
+
+/** One driver at every moment, delivered once, nothing sent again, save by a browser that `repeats` requests itself. */
+export async function expectCleanDelivery(server: ReferenceServer, repeats = false): Promise<void> {
+  const [fileId = ''] = fileIds(server.ledger);
+  // The bytes are on the server's disk a moment before its last line is in the ledger.
+  await expect.poll(() => deliveries(server.ledger, fileId), 'deliveries').toBe(1);
+  expect(maxConcurrentWriters(server.ledger, fileId), 'writers at once').toBe(1);
+  const lines = repeats ? withoutRepeats(server.ledger, fileId) : server.ledger;
+  expect(acknowledgedBytesSentAgain(lines, fileId), 'acknowledged bytes sent again').toBe(0);
 }
 
 /** Bytes in the browser's files of Blobs: how far it has got with storing. */

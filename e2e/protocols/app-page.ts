@@ -63,6 +63,24 @@ export async function serveAppPage(
   };
 }
 
+/** Opens the app and waits until it has its worker. */
+export async function openApp(tab: Page, { origin }: AppPage): Promise<void> {
+  await tab.goto(origin);
+  await tab.waitForFunction(() => window.backhaul !== undefined);
+}
+
+/** How many uploads this page shows in each state, a wait by its reason. */
+export function shownCounts(tab: Page): Promise<Readonly<Record<string, number>>> {
+  return tab.evaluate(() => {
+    const counts: Record<string, number> = {};
+    for (const upload of window.backhaul.getSnapshot().uploads) {
+      const name = upload.status === 'waiting' ? upload.reason : upload.status;
+      counts[name] = (counts[name] ?? 0) + 1;
+    }
+    return counts;
+  });
+}
+
 /** Random files of these sizes, enqueued together; resolves with their SHA-256 once all are finished. */
 export function deliverRandom(tab: Page, sizes: readonly number[]): Promise<string[]> {
   return tab.evaluate(async (wanted) => {
