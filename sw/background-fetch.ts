@@ -6,6 +6,7 @@ import { toWire, UploadError, type WireError } from '../src/contracts/errors.js'
 import { askedFor, fetchIdOf, type Handed, handOverLock, type Piece, uploadIdOf } from '../src/contracts/hand-over.js';
 import { sharedName } from '../src/contracts/messages.js';
 import { isPending } from '../src/contracts/upload.js';
+import { askFirst } from './ask-first.js';
 import { within } from './clock.js';
 import type { CommandTools } from './commands.js';
 import { prefixEnd } from './core/ranges.js';
@@ -228,13 +229,8 @@ export function carry(
       );
     }
     if (adapters.has(adapter)) continue;
-    const probe = adapter.probe.bind(adapter);
-    adapters.set(adapter, probe);
-    const send = adapter.send.bind(adapter);
-    Object.assign(adapter, {
-      probe: (...args) => giveWay(args[0].id).then(() => probe(...args)),
-      send: (...args) => giveWay(args[0].id).then(() => send(...args)),
-    } satisfies Partial<Adapter>);
+    adapters.set(adapter, adapter.probe.bind(adapter));
+    askFirst(adapter, ['probe', 'send'], ({ id }) => giveWay(id));
   }
   // What a user pauses, cancels or clears is no more sent by the browser either.
   scheduler.stop = async (ids) => {

@@ -4,6 +4,7 @@
 
 import { batteryLock, type Connection, checkPolicy, isMetered, type Policy } from '../src/contracts/policy.js';
 import { isPending, type PolicyReason, type WaitReason } from '../src/contracts/upload.js';
+import { askFirst } from './ask-first.js';
 import type { CommandTools } from './commands.js';
 import type { CourseEvent } from './core/machine.js';
 import { quietUntilMs } from './core/quiet-hours.js';
@@ -157,16 +158,10 @@ export function enforce(
 
   for (const [endpoint, policy] of Object.entries(wanted)) {
     checkPolicy(policy);
-    const adapter = adapterOf(endpoint) as unknown as Record<
-      string,
-      ((...args: UploadSource[]) => unknown) | undefined
-    >;
+    const adapter = adapterOf(endpoint);
     if (!adapter) throw unknownEndpoint(endpoint);
     // `piece`: what backgroundFetch() hands over. Not `abort`, which only frees.
-    for (const name of ['create', 'probe', 'send', 'complete', 'piece']) {
-      const method = adapter[name]?.bind(adapter);
-      if (method) adapter[name] = (...args) => ask(args[0] as UploadSource).then(() => method(...args));
-    }
+    askFirst(adapter, ['create', 'probe', 'send', 'complete', 'piece'], ask);
   }
   Object.assign(scheduler, {
     async wake(reason) {
