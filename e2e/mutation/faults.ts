@@ -139,7 +139,7 @@ export const faults: readonly Fault[] = [
   {
     file: 'sw/install.ts',
     what: 'a worker that starts waits until somebody asks it to go on',
-    find: "if (self.serviceWorker?.state === 'activated') void",
+    find: "if (serviceWorker?.state === 'activated') void",
     replace: 'if (false) void',
     caughtBy: simulation('a worker that anything starts goes on'),
   },
@@ -203,7 +203,7 @@ export const faults: readonly Fault[] = [
   },
   // policies
   {
-    file: 'sw/policies.ts',
+    file: 'sw/ask-first.ts',
     what: 'a request goes out over a connection that costs money',
     find: 'ask(args[0] as UploadSource).then(() => method(...args))',
     replace: 'method(...args)',
@@ -448,8 +448,8 @@ export const faults: readonly Fault[] = [
   {
     file: 'sw/protocols/s3-request.ts',
     what: 'asks once, and uses the same signature for every retry',
-    find: 'await signed(sign, { upload, ...step }, io)',
-    replace: 'await (((sign as any).once ??= signed(sign, { upload, ...step }, io)) as ReturnType<typeof signed>)',
+    find: 'await signatureOf(sign, { upload, ...step }, io)',
+    replace: 'await ((sign as any).once ??= signatureOf(sign, { upload, ...step }, io))',
     caughtBy: unit('sw/protocols/s3'),
   },
   // the wire and the page
@@ -513,8 +513,8 @@ export const faults: readonly Fault[] = [
   {
     file: 'demo/server/receive-upload.ts',
     what: 'takes bytes for a wrong start',
-    find: 'if (claim.startByte !== (await this.#file.durableBytes()))',
-    replace: 'if ((await this.#file.durableBytes()) < 0)',
+    find: ': claim.startByte !== heldBytes)',
+    replace: ': heldBytes < 0)',
     caughtBy: uploadServer('refuses a wrong start byte with the true number'),
   },
   {
